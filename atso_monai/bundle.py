@@ -1,0 +1,163 @@
+"""The only door to ``monai.bundle``: find, read, override (and read back), run one ``ConfigWorkflow``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.utils import set_determinism
+
+from atso_monai.errors import ConfigError, nearest
+from atso_monai.handlers import FiniteLoss, Progress
+
+CONFIG = "config.yaml"
+ENGINES = {"train": "train::trainer", "predict": "evaluator"}
+WORKFLOW_TYPES = {"train": "train", "predict": "infer", "score": None}
+
+
+def embedded_bundles() -> dict[str, Path]:
+    """The bundles that come with the package, by name."""
+    here = Path(__file__).parent
+    folder = next((f for f in (here / "bundles", here.parent / "bundles") if f.is_dir()), None)
+    found = sorted(folder.glob("*/configs/metadata.json")) if folder else []
+    return {file.parents[1].name: file.parents[1] for file in found}
+
+
+def find_bundle(name: str | Path) -> Path:
+    """Root folder of a bundle, given as a folder or as the name of an embedded one.
+
+    Raises:
+        ConfigError: when it is neither.
+    """
+    folder, embedded = Path(name), embedded_bundles()
+    if (folder / "configs").is_dir():
+        return folder.resolve()
+    if str(name) in embedded:
+        return embedded[str(name)].resolve()
+    hint = nearest(str(name), embedded)
+    raise ConfigError(
+        f"There is no bundle {str(name)!r}: no such folder with configs/ in it, and the embedded ones are "
+        f"{', '.join(embedded) or 'none'}.{hint}"
+    )
+
+
+def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
+    """The merged configuration ``configs/<name>.yaml`` of a bundle and of its overlays, unresolved.
+
+    An overlay ``o`` is the file ``configs/<name>_<o>.yaml``; one that has nothing to say on ``name`` may be absent.
+    """
+    base = _config_file(root, name)
+    files = [base]
+    for overlay in overlays:
+        file = root / "configs" / f"{name}_{overlay}.yaml"
+        if file.is_file():
+            files.append(file)
+        elif not list((root / "configs").glob(f"*_{overlay}.yaml")):
+            names = sorted({f.stem.split("_", 1)[1] for f in (root / "configs").glob("*_*.yaml")})
+            raise ConfigError(
+                f"The bundle {root.name} has no overlay {overlay!r}. It has: {', '.join(names) or 'none'}."
+                f"{nearest(overlay, names)}"
+            )
+    try:
+        known = ConfigParser(ConfigParser.load_config_file(str(base)))
+        for file in files[1:]:
+            _refuse_unknown(file, known)
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
+    except yaml.YAMLError as error:
+        raise ConfigError(f"A configuration of bundle {root} is not valid YAML: {error}") from None
+    return config
+
+
+def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:
+    for key in ConfigParser.load_config_file(str(overlay)):
+        if key.lstrip("+") not in known:
+            raise ConfigError(
+                f"The overlay {overlay} sets {key!r}, which the configuration under it does not have."
+                f"{nearest(key, ids_of(known.get()))}"
+            )
+
+
+def _config_file(root: Path, name: str) -> Path:
+    for suffix in ("yaml", "yml", "json"):
+        if (file := root / "configs" / f"{name}.{suffix}").is_file():
+            return file
+    raise ConfigError(f"The bundle {root} has no configs/{name}.yaml.")
+
+
+def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
+    """Set ids of a configuration in place and read each back.
+
+    Args:
+        config: an unresolved configuration.
+        values: id (levels separated by ``::`` or ``#``) to value.
+        source: what the configuration is called in an error.
+
+    Raises:
+        ConfigError: for an id that the configuration does not have: MONAI would take it without a word.
+    """
+    parser = ConfigParser(config)
+    for key, value in values.items():
+        if key not in parser:
+            raise ConfigError(f"{source} has no id {key!r}.{nearest(key, ids_of(config))}")
+        parser[key] = value
+        if parser.get(key) != value:
+            raise ConfigError(f"{source} did not take the value {value!r} for the id {key!r}.")
+
+
+def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
+    """All ids of a configuration, levels separated by ``::``."""
+    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
+    for key, value in items:
+        yield f"{prefix}{key}"
+        yield from ids_of(value, f"{prefix}{key}::")
+
+
+def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
+    """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
+
+    ``finalize`` runs also after an error, which MONAI's own command line leaves out, and what a run leaves behind in
+    the process (working folder, ``sys.path``, determinism) is put back.
+
+    Args:
+        folder: a folder with ``config.yaml`` and ``metadata.json``.
+        kind: ``train``, ``predict`` or ``score``.
+        overrides: ids to set for this run only.
+    """
+    with _in_folder(folder):
+        workflow = ConfigWorkflow(
+            config_file=CONFIG, meta_file="metadata.json", logging_file=False, workflow_type=WORKFLOW_TYPES[kind]
+        )
+        override(workflow.parser.get(), overrides, str(folder / CONFIG))
+        try:
+            workflow.initialize()
+            _watch(workflow, kind)
+            workflow.run()
+        finally:
+            workflow.finalize()
+
+
+def _watch(workflow: ConfigWorkflow, kind: str) -> None:
+    """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
+    if kind in ENGINES:
+        engine = workflow.parser.get_parsed_content(ENGINES[kind])
+        Progress("progress.json").attach(engine)
+        if kind == "train":
+            FiniteLoss().attach(engine)
+
+
+@contextlib.contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    before, path = Path.cwd(), list(sys.path)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        sys.path[:] = path
+        set_determinism(None)

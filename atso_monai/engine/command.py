@@ -1,0 +1,77 @@
+"""Manners on the command line of ``python -m monai.bundle``, which has few of its own."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from monai.bundle import ConfigParser
+
+from atso_monai.bundle import ids_of
+from atso_monai.errors import AtsoError, ConfigError, nearest
+
+MONAI_ARGUMENTS = {
+    "run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file",
+    "workflow_name", "workflow_type", "properties_path",
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def clean_exit() -> Iterator[None]:
+    """Show an :class:`AtsoError` as its message alone and leave with its exit code.
+
+    Raises:
+        SystemExit: in place of the error; 130 after an interrupt.
+    """
+    try:
+        yield
+    except AtsoError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("\nstopped. Run the same command again to continue.", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def under_monai(argv: Sequence[str]) -> bool:
+    """Whether this process is ``python -m monai.bundle``."""
+    return Path(argv[0]).parts[-3:] == ("monai", "bundle", "__main__.py")
+
+
+def refuse_unknown_arguments(argv: Sequence[str]) -> None:
+    """Refuse ``--id value`` arguments of ``python -m monai.bundle run`` whose id no configuration file has.
+
+    Raises:
+        ConfigError: names the id and the nearest known one.
+    """
+    if not under_monai(argv) or "--config_file" not in " ".join(argv):
+        return
+    given = _arguments(argv)
+    files = _file_list(given.pop("config_file", ""))
+    config = ConfigParser.load_config_files(files)
+    parser = ConfigParser(config)
+    for key in given:
+        if key not in MONAI_ARGUMENTS and key not in parser:
+            raise ConfigError(f"{' and '.join(files)} has no id {key!r}.{nearest(key, ids_of(config))}")
+
+
+def _arguments(argv: Sequence[str]) -> dict[str, str]:
+    found, name = {}, ""
+    for word in argv[1:]:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            found[name] = value
+        elif name:
+            found[name] = word
+    return found
+
+
+def _file_list(text: str) -> list[str]:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    return [str(file) for file in value] if isinstance(value, (list, tuple)) else [str(value)]

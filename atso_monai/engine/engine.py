@@ -1,0 +1,302 @@
+"""ATSO from scans and a few labels to pseudo labels and a model: plan, check, walk, deliver."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from atso_monai.bundle import find_bundle
+from atso_monai.cohort import Cohort
+from atso_monai.engine import orders, tables
+from atso_monai.engine.delivery import deliver_bundle, deliver_labels
+from atso_monai.engine.executors import InlineExecutor, LocalExecutor
+from atso_monai.engine.orders import Workplace
+from atso_monai.engine.plan import Plan
+from atso_monai.engine.preflight import bytes_needed, content_hashes, training_size, try_network
+from atso_monai.engine.reporter import Reporter, checking
+from atso_monai.engine.run_folder import held, place_cache, require_space, settle
+from atso_monai.engine.runner import walk
+from atso_monai.engine.scheme import Scheme
+from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.worker import run_step
+from atso_monai.errors import ConfigError, nearest
+from atso_monai.files import as_given, hash_json, write_text
+
+EXECUTORS = ("local", "inline")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left.
+
+    Attributes:
+        run_dir: the run folder.
+        plan: its plan.
+        rows: the rows of ``metrics.csv``.
+        tables: the numbers as text.
+        bundle: the delivered bundle.
+        pseudo_labels: folder with the final pseudo label of each reference case.
+    """
+
+    run_dir: Path
+    plan: Plan
+    rows: Sequence[tables.Row]
+    tables: str
+    bundle: Path
+    pseudo_labels: Path
+
+
+class Engine:
+    """Chains bundle runs over generations and reference folds.
+
+    Nothing is read or written until :meth:`run` (or :meth:`check`) is called.
+
+    Args:
+        bundle: the bundle: a folder, or the name of an embedded one.
+        cohort: the cohort, or a function that makes it.
+        output_dir: the run folder.
+        strategy: what to run: ``supervised``, ``supervised_matched``, ``self_learning``, ``stso``, ``atso``, ``oracle``.
+        compare: further strategies to run beside it, for the tables.
+        generations: teacher-student rounds (T).
+        epochs: ``{"first": epochs of M_0, "later": epochs of all others}``.
+        views: views with a network each.
+        start: where students start: ``scratch``, ``snapshot`` (of M_0) or ``teacher``.
+        evaluate_each_generation: also train and test each generation's own model on all of R.
+        final_labels: ``updated`` or ``algorithm_1``, see :class:`~atso_monai.engine.scheme.Scheme`.
+        diagnostics: let fold models also predict the reference cases that they trained on.
+        seed: of the run; each step's own seed comes from it and the step's name.
+        overlays: names of overlays of the bundle's configurations.
+        overrides: further ids to set: ``{"train": {id: value}, "inference": {id: value}}``.
+        executor: ``local`` (a process per step) or ``inline``.
+        workers: steps at a time, with ``local``.
+        threads: CPU threads of each step.
+        devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
+        cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
+
+    Raises:
+        ConfigError: for values that no run can have.
+    """
+
+    def __init__(
+        self,
+        bundle: str | Path,
+        cohort: Cohort | Callable[[], Cohort],
+        output_dir: str | Path,
+        *,
+        strategy: str = "atso",
+        compare: Sequence[str] = (),
+        generations: int = 2,
+        epochs: Mapping[str, int] | None = None,
+        views: Sequence[str] = ("sagittal", "coronal", "axial"),
+        start: str = "scratch",
+        evaluate_each_generation: bool = False,
+        final_labels: str = "updated",
+        diagnostics: bool = True,
+        seed: int = 0,
+        overlays: Sequence[str] = (),
+        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        executor: str = "local",
+        workers: int = 2,
+        threads: int = 1,
+        devices: Sequence[str] | None = None,
+        cache_dir: str | Path | None = None,
+    ) -> None:
+        self._bundle, self._cohort_or_maker = bundle, cohort
+        self._made: Cohort | None = None
+        self.run_dir = as_given(output_dir).absolute()
+        self._shape = {
+            "strategy": strategy, "compare": tuple(compare or ()), "views": tuple(views), "generations": generations,
+            "start": start, "evaluate_each_generation": evaluate_each_generation, "final_labels": final_labels,
+            "diagnostics": diagnostics,
+        }  # fmt: skip
+        self._epochs = dict(epochs or {"first": 3, "later": 4})
+        self._seed, self._overlays, self._overrides = seed, tuple(overlays or ()), dict(overrides or {})
+        self._executor, self._workers, self._threads = executor, workers, threads
+        self._devices = tuple(devices or ())
+        self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
+
+    @property
+    def cohort(self) -> Cohort:
+        """The cohort, made at the first call.
+
+        Raises:
+            CohortError: when its source cannot give one.
+        """
+        if self._made is None:
+            source = self._cohort_or_maker
+            self._made = source if isinstance(source, Cohort) else source()
+        return self._made
+
+    @property
+    def scheme(self) -> Scheme:
+        """What shapes the plan; ConfigError for values that no plan can have."""
+        _known("epochs", self._epochs, ("first", "later"))
+        _known("overrides", self._overrides, ("train", "inference"))
+        if self._executor not in EXECUTORS:
+            raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
+        return Scheme(
+            folds=len(self.cohort.folds),
+            first_epochs=self._epochs["first"],
+            later_epochs=self._epochs["later"],
+            test=bool(self.cohort.test),
+            **self._shape,  # type: ignore[arg-type]
+        )
+
+    def plan(self) -> Plan:
+        """The steps of the run. Pure: nothing is read but the cohort."""
+        return build_plan(self.scheme)
+
+    def check(self) -> Workplace:
+        """All checks that need no training: configurations, files, the network, the disk. Writes nothing.
+
+        Raises:
+            AtsoError: with all that is wrong with the cohort, or the first thing that is wrong elsewhere.
+        """
+        return self._check(self.plan(), None)
+
+    def _check(self, plan: Plan, facts_dir: Path | None) -> Workplace:
+        place = self._workplace(plan)
+        for kind in ("train", "predict"):
+            orders.bundle_config(place, kind)
+        contents, facts = content_hashes(self.cohort, facts_dir, checking())
+        place = self._workplace(plan, contents, training_size(place, facts))
+        try_network(place)
+        require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
+        return place
+
+    def run(self) -> Run:
+        """Do all steps that are not done yet, and deliver.
+
+        Raises:
+            AtsoError: see :meth:`check`; StepFailedError when a step fails.
+        """
+        plan = self.plan()
+        with held(self.run_dir):
+            place = self._check(plan, self._cache_dir / "facts")
+            settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
+            place_cache(self.run_dir, self._cache)
+            self.cohort.save(self.run_dir / "cohort.json")
+            slots = max(1, min(self._workers, len(self._devices) or self._workers))
+            reporter = Reporter(plan, self.run_dir, slots)
+            reporter.say(self._greeting(plan))
+            self._walk(plan, place, reporter, slots)
+            return self._deliver(plan, place)
+
+    @property
+    def _cache_dir(self) -> Path:
+        return self._cache or self.run_dir / orders.CACHE
+
+    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter, slots: int) -> None:
+        executor, clean = self._start_executor(), False
+        try:
+            walk(
+                plan,
+                executor,
+                draft=partial(orders.draft, place),
+                write=partial(orders.write, place),
+                execute=run_step,
+                listener=reporter,
+                slots=1 if self._executor == "inline" else slots,
+            )
+            clean = True
+        finally:
+            reporter.close()
+            executor.shutdown(wait=True, cancel_futures=not clean)
+
+    def _start_executor(self) -> Executor:
+        if self._executor == "inline":
+            return InlineExecutor(self._devices[0] if self._devices else None)
+        return LocalExecutor(self._workers, self._devices)
+
+    def _deliver(self, plan: Plan, place: Workplace) -> Run:
+        rows = tables.collect(self.run_dir, plan)
+        tables.write_metrics(self.run_dir / "metrics.csv", rows)
+        text = tables.summary(plan, rows)
+        write_text(self.run_dir / "summary.txt", text + "\n")
+        outcome = plan.outcomes[0]
+        bundle = deliver_bundle(place, outcome, text)
+        return Run(self.run_dir, plan, rows, text, bundle, deliver_labels(place, outcome))
+
+    def _workplace(
+        self, plan: Plan, contents: Mapping[Path, str] | None = None, size: Sequence[int] | None = None
+    ) -> Workplace:
+        strategies = {outcome.strategy for outcome in plan.outcomes}
+        classes = {"num_classes": len(self.cohort.labels)}
+        return Workplace(
+            run_dir=self.run_dir,
+            bundle=find_bundle(as_given(self._bundle) if isinstance(self._bundle, str) else self._bundle),
+            cohort=self.cohort.blind(),
+            truths=self.cohort.truths(),
+            contents=contents or {},
+            seed=self._seed,
+            threads=self._threads,
+            overlays=self._overlays,
+            overrides=self._overrides,
+            common={"train": classes | ({"size": list(size)} if size else {}), "inference": classes},
+            revealed=self.cohort.revealed() if "oracle" in strategies else None,
+            keep_snapshot=self._shape["start"] == "snapshot",
+        )
+
+    def _settings(self, place: Workplace) -> dict[str, Any]:
+        """All that shapes the results. ``compare`` may grow from one start to the next and is left out."""
+        return {
+            **{name: value for name, value in asdict(self.scheme).items() if name != "compare"},
+            "seed": self._seed,
+            "overlays": self._overlays,
+            "overrides": self._overrides,
+            "threads": self._threads,
+            "cohort": {
+                "fingerprint": self.cohort.fingerprint,
+                "labels": {str(index): name for index, name in self.cohort.labels.items()},
+                "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
+                "content": hash_json(sorted(place.contents.values()))[:16],
+            },
+            "bundle": {"name": place.bundle.name}
+            | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
+        }
+
+    def _greeting(self, plan: Plan) -> str:
+        cohort = self.cohort
+        counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
+        return (
+            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle {self._bundle}\n"
+            f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
+            f"into {self.run_dir}"
+        )
+
+
+def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
+    if what == "epochs" and set(given) != set(known):
+        raise ConfigError(f"epochs needs {' and '.join(known)}. Received: {dict(given)}.")
+
+
+def run_or_exit(engine: Engine) -> None:
+    """Run an engine from a bundle configuration: tables to standard output, errors as one message and an exit code.
+
+    ``python -m monai.bundle run`` takes misspelt arguments without a word, so they are looked for here.
+
+    Raises:
+        SystemExit: with 2 for what a person can mend before work starts, 1 for a step that failed.
+    """
+    from atso_monai.engine.command import clean_exit, refuse_unknown_arguments
+
+    with clean_exit():
+        refuse_unknown_arguments(sys.argv)
+        print_run(engine.run())
+
+
+def print_run(run: Run) -> None:
+    """What a person reads at the end of a run."""
+    print(f"\n{run.tables}\n")
+    print(f"numbers        {run.run_dir / 'metrics.csv'}")
+    print(f"pseudo labels  {run.pseudo_labels}")
+    print(f"bundle         {run.bundle}")
+    print(f"predict with   atso predict '{run.bundle}' IMAGES --to FOLDER")

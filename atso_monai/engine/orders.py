@@ -1,0 +1,255 @@
+"""From a step of the plan to a folder that describes it: configuration, case list, and the key of the request."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from atso_monai.bundle import CONFIG, override, read_config
+from atso_monai.cohort import Case, Cohort
+from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
+from atso_monai.engine.worker import LOG, Order
+from atso_monai.files import hash_json, write_json, write_text
+
+DATALIST = "datalist.json"
+CACHE = "cache"
+CONFIG_NAMES = {"train": "train", "predict": "inference"}
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """All that turns steps into folders, apart from the plan.
+
+    Training and prediction see ``cohort`` alone, which holds no truth; ``truths`` go to score steps; ``revealed`` is
+    there for the strategy ``oracle`` only.
+
+    Attributes:
+        run_dir: the run folder.
+        bundle: root folder of the bundle.
+        cohort: blind: without reference truth and without test labels.
+        truths: true label files by case id.
+        contents: content hash of each image and label file, by path.
+        seed: the run's seed.
+        threads: CPU threads of a step.
+        overlays: names of overlays of the bundle's configurations.
+        overrides: further ids to set: ``{"train": {...}, "inference": {...}}``.
+        common: ids that every configuration gets, e.g. ``num_classes``.
+        revealed: the cohort with reference truth as labels, where a strategy may train on it.
+        keep_snapshot: whether the trainings of generation 0 must leave an early snapshot.
+    """
+
+    run_dir: Path
+    bundle: Path
+    cohort: Cohort
+    truths: Mapping[str, Path]
+    contents: Mapping[Path, str]
+    seed: int
+    threads: int = 1
+    overlays: tuple[str, ...] = ()
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    common: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    revealed: Cohort | None = None
+    keep_snapshot: bool = False
+
+    def folder(self, makes: str) -> Path:
+        """The folder of an artefact."""
+        return self.run_dir / makes
+
+
+def step_seed(seed: int, makes: str) -> int:
+    """The seed of a step, from the run's seed and the step's name: in 0 .. 2**31 - 1, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{makes}".encode()).digest()[:4], "big") >> 1
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A step, described but not written yet."""
+
+    order: Order
+    config: Mapping[str, Any]
+    datalist: Any
+
+
+def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
+    """Describe a step.
+
+    Args:
+        place: the run's workplace.
+        step: the step; all that it needs is done.
+        digests: digest of each artefact that is done.
+    """
+    folder = place.folder(step.makes)
+    if step.kind == "score":
+        datalist, contents, expected = _score_list(place, step, folder)
+        config = _score_config()
+    else:
+        datalist, contents = _case_list(place, step, folder)
+        config = _bundle_config(place, step, folder)
+        expected = tuple(f"{case.id}.nii.gz" for case in _cases(place.cohort, step.cases))
+        if step.kind == "train":
+            expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
+    needs = {name: digests[name] for name in step.needs}
+    key = hash_json({"makes": step.makes, "config": config, "contents": contents, "needs": needs})
+    return Draft(Order(step.makes, step.kind, str(folder), key, expected, place.threads), config, datalist)
+
+
+def write(place: Workplace, plan: Draft) -> None:
+    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log."""
+    folder = Path(plan.order.folder)
+    last_log = (folder / LOG).read_bytes() if (folder / LOG).is_file() else None
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if last_log is not None:
+        (folder / "log.previous.txt").write_bytes(last_log)
+    write_json(folder / DATALIST, plan.datalist)
+    write_json(folder / "metadata.json", _metadata(place.bundle))
+    head = (
+        f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
+        f"#   python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
+    )
+    write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
+
+
+def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
+    """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it."""
+    name = CONFIG_NAMES[kind]
+    config = read_config(place.bundle, name, place.overlays)
+    source = f"{place.bundle.name}/configs/{name}.yaml"
+    override(config, place.overrides.get(name, {}), source)
+    override(config, place.common.get(name, {}), source)
+    return config
+
+
+def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
+    config = bundle_config(place, step.kind)
+    values: dict[str, Any] = {
+        "datalist": DATALIST,
+        "output_dir": "repeat",
+        "cache_dir": _relative(place.run_dir / CACHE, folder),
+    }
+    if step.kind == "train":
+        file = "snapshot.pt" if step.snapshot else "model.pt"
+        values |= {
+            "checkpoint_in": _relative(place.folder(step.start) / file, folder) if step.start else None,
+            "seed": step_seed(place.seed, step.makes),
+            "run_seed": place.seed,
+            "view": step.view,
+            "max_epochs": step.epochs,
+        }
+    else:
+        views = {need.rsplit("/", 1)[1]: _relative(place.folder(need) / "model.pt", folder) for need in step.needs}
+        values["checkpoints"] = views
+    override(config, values, f"{place.bundle.name}/configs/{CONFIG_NAMES[step.kind]}.yaml")
+    return config
+
+
+def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
+    """Items of a training or prediction, and what they hold, by content."""
+    items, contents = [], []
+    for cases, source in step.sets or [(name, "") for name in step.cases]:
+        for case in _cases(place.cohort, [cases]):
+            item: dict[str, Any] = {"id": case.id, "image": str(case.image)}
+            content = [case.id, place.contents[case.image]]
+            if source in (GIVEN, TRUTH):
+                found = _labelled_case(place, case, source)
+                if found is None:
+                    continue
+                item["label"] = str(found)
+                if place.cohort.label_map:
+                    item["label_map"] = _text_keys(place.cohort.label_map)
+                content.append(place.contents[found])
+            elif source:
+                item["label"] = _relative(place.folder(source) / f"{case.id}.nii.gz", folder)
+                content.append(source)
+            items.append(item)
+            contents.append(content)
+    return items, contents
+
+
+def _labelled_case(place: Workplace, case: Case, source: str) -> Path | None:
+    """The true label of a case for training; None for a reference case whose truth is not known."""
+    if source == GIVEN:
+        return case.label
+    if place.revealed is None:
+        raise AssertionError(f"only the strategy oracle may train on the truth of case {case.id}")
+    return next((c.label for c in place.revealed.labelled if c.id == case.id), None)
+
+
+def _cases(cohort: Cohort, sets: Any) -> tuple[Case, ...]:
+    """The cases of the named sets: ``labelled``, ``test``, or folds ``f1``, ``f2``, ..."""
+    found: tuple[Case, ...] = ()
+    for name in sets:
+        named = {LABELLED: cohort.labelled, TEST: cohort.test}.get(name)
+        found += named if named is not None else cohort.fold(int(name[1:]) - 1)
+    return found
+
+
+def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, Any], list[Any], tuple[str, ...]]:
+    """Pairs of label files to compare. Cases without known truth are left out of what needs it."""
+    pairs, contents = [], []
+    for score in step.scores:
+        for case in _cases(place.cohort, [score.cases]):
+            right = place.truths.get(case.id) if score.right == TRUTH else None
+            if score.right == TRUTH and right is None:
+                continue
+            pair: dict[str, Any] = {
+                "columns": _columns(step, score, case),
+                "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
+                "right": str(right)
+                if right
+                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+            }
+            if right is not None and place.cohort.label_map:
+                pair["right_map"] = _text_keys(place.cohort.label_map)
+            pairs.append(pair)
+            contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
+    labels = {str(index): name for index, name in place.cohort.labels.items()}
+    return {"labels": labels, "pairs": pairs}, [labels, contents], ("scores.csv",)
+
+
+def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
+    fold = "" if score.cases == TEST else score.cases
+    return {
+        "strategy": step.strategy,
+        "generation": step.generation,
+        "model": score.model,
+        "set": TEST if score.cases == TEST else "reference",
+        "fold": fold,
+        "case": case.id,
+        "metric": score.metric,
+    }
+
+
+def _score_config() -> dict[str, Any]:
+    return {
+        "imports": ["$import atso_monai.metrics"],
+        "output_dir": "repeat",
+        "sheet": {
+            "_target_": "atso_monai.metrics.ScoreSheet",
+            "datalist": DATALIST,
+            "output": "$@output_dir + '/scores.csv'",
+        },
+        "run": ["$@sheet.write()"],
+    }
+
+
+def _metadata(bundle: Path) -> Any:
+    from monai.bundle import ConfigParser
+
+    return ConfigParser.load_config_files(str(bundle / "configs" / "metadata.json"))
+
+
+def _text_keys(label_map: Mapping[int, int]) -> dict[str, int]:
+    return {str(value): index for value, index in label_map.items()}
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A path as seen from a step folder: step names are plain, so nothing in it can be taken for configuration."""
+    return Path(os.path.relpath(path, folder)).as_posix()

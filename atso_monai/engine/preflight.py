@@ -1,0 +1,106 @@
+"""What is checked and found out before the first step: files, sizes, the network, the disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+
+from atso_monai.cohort import Cohort, require_sound
+from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.errors import AtsoError, ConfigError
+from atso_monai.files import hash_json
+from atso_monai.volume_file import VolumeFacts, inspect_volume
+
+Facts = Mapping[Path, VolumeFacts]
+
+
+def content_hashes(
+    cohort: Cohort, facts_dir: Path | None, progress: Callable[[int, int], None]
+) -> tuple[dict[Path, str], Facts]:
+    """Check a cohort and hash what its files hold (voxels and affine).
+
+    Raises:
+        CohortError: with all problems of the cohort in one report.
+    """
+    require_sound(cohort, facts_dir, progress)
+    files = [
+        path
+        for case in (*cohort.labelled, *cohort.reference, *cohort.test)
+        for path in (case.image, case.label, case.truth)
+        if path is not None
+    ]
+    facts = {path: inspect_volume(path, facts_dir) for path in files}
+    return {path: hash_json([fact.content, fact.affine]) for path, fact in facts.items()}, facts
+
+
+def training_size(place: Workplace, facts: Facts) -> tuple[int, ...] | None:
+    """Size that holds every volume to train on, on the bundle's spacing, for bundles whose ``size`` is open.
+
+    Slices of one batch must be of one size. None where the bundle sets the size itself.
+    """
+    config = bundle_config(place, "train")
+    if config.get("size") is not None:
+        return None
+    cases = (*place.cohort.labelled, *place.cohort.reference)
+    shapes = np.array([_canonical_shape(facts[case.image], config.get("spacing")) for case in cases])
+    return tuple(int(math.ceil(n / 8) * 8) for n in shapes.max(axis=0))
+
+
+def _canonical_shape(facts: VolumeFacts, spacing: Sequence[float | None] | None) -> list[float]:
+    """Voxels along the RAS axes after resampling."""
+    orientation = nib.orientations.io_orientation(np.array(facts.affine))
+    shape, steps = [0.0] * 3, [0.0] * 3
+    for stored, (axis, _) in enumerate(orientation):
+        shape[int(axis)], steps[int(axis)] = facts.shape[stored], facts.spacing[stored]
+    wanted = [w or s for w, s in zip(spacing or [None] * 3, steps, strict=True)]
+    return [n * s / w for n, s, w in zip(shape, steps, wanted, strict=True)]
+
+
+def try_network(place: Workplace) -> None:
+    """Make the networks of both configurations and pass an empty slice through them.
+
+    Raises:
+        ConfigError: when one cannot be made, the two differ, or the output does not fit the number of classes.
+    """
+    shapes = {}
+    for kind in ("train", "predict"):
+        parser = ConfigParser(bundle_config(place, kind))
+        try:
+            network = parser.get_parsed_content("network_def").eval()
+            context = int(parser.get_parsed_content("context"))
+            with torch.no_grad():
+                channels = network(torch.zeros(1, context, 64, 64)).shape[1]
+        except AtsoError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
+        shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        classes = len(place.cohort.labels)
+        if channels != classes and not (channels == 1 and classes == 2):
+            raise ConfigError(
+                f"The network of {place.bundle.name} ({kind}) gives {channels} channels, but the cohort has {classes} "
+                f"classes ({', '.join(place.cohort.labels.values())}). Change out_channels, or map the labels."
+            )
+    if shapes["train"] != shapes["predict"]:
+        raise ConfigError(
+            f"train.yaml and inference.yaml of {place.bundle.name} declare different networks: the weights of one do "
+            "not fit the other. Give both the same network_def."
+        )
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
+def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
+    """A cautious guess of what a run writes: each volume once per view, labels of every step, weights."""
+    images = sum(math.prod(facts[c.image].shape) for c in (*cohort.labelled, *cohort.reference, *cohort.test))
+    return images * 3 * 3 + steps * 20_000_000

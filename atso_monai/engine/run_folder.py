@@ -1,0 +1,136 @@
+"""The run folder: whose it is, what settings it was made with, and that only one engine works in it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from atso_monai.engine.orders import CACHE
+from atso_monai.errors import RunChangedError, RunFolderError
+from atso_monai.files import read_json, write_json, write_text
+
+RUN = "run.json"
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def held(run_dir: Path) -> Iterator[None]:
+    """Hold a run folder while an engine works in it. A folder in which no run was started is left as it was found.
+
+    Args:
+        run_dir: made when missing; an existing one must be empty or hold a run.
+
+    Raises:
+        RunFolderError: when the folder holds something else, another engine works in it, or it cannot be written.
+    """
+    _refuse_others(run_dir)
+    new = not run_dir.exists()
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(run_dir / LOCK).acquire(timeout=0):
+            try:
+                yield
+            finally:
+                if not (run_dir / RUN).exists():
+                    shutil.rmtree(run_dir / CACHE, ignore_errors=True)
+    except Timeout:
+        raise RunFolderError(
+            f"Another engine works in {run_dir} at this moment. Wait for it, or choose another output folder."
+        ) from None
+    except PermissionError as error:
+        raise RunFolderError(f"Cannot write to {run_dir}: {error.strerror}. Choose another output folder.") from None
+    finally:
+        _tidy(run_dir, new)
+
+
+def _tidy(run_dir: Path, new: bool) -> None:
+    """Take away the traces of an engine that was refused before it started a run."""
+    if run_dir.is_dir() and {p.name for p in run_dir.iterdir()} <= {LOCK}:
+        (run_dir / LOCK).unlink(missing_ok=True)
+        if new:
+            run_dir.rmdir()
+
+
+def settle(run_dir: Path, settings: Mapping[str, Any], description: Mapping[str, Any]) -> None:
+    """Start a run in a held folder, or continue the one in it.
+
+    Args:
+        run_dir: the folder.
+        settings: all that shapes the results; a run continues only with the same.
+        description: further facts for readers, kept beside the settings.
+
+    Raises:
+        RunChangedError: when the run in the folder was made with other settings; names each one that differs.
+    """
+    _same_settings(run_dir, settings)
+    write_json(run_dir / RUN, {**description, "settings": dict(settings)})
+
+
+def _refuse_others(run_dir: Path) -> None:
+    if run_dir.exists() and not run_dir.is_dir():
+        raise RunFolderError(f"The output folder {run_dir} is a file. Choose another one.")
+    strange = [p.name for p in sorted(run_dir.iterdir()) if p.name not in (LOCK, CACHE)] if run_dir.is_dir() else []
+    if strange and not (run_dir / RUN).is_file():
+        raise RunFolderError(
+            f"The output folder {run_dir} is not empty and holds no run of atso_monai (found {strange[0]!r}). "
+            "Nothing was written. Choose a new or an empty folder."
+        )
+
+
+def _same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
+    if not (run_dir / RUN).is_file():
+        return
+    try:
+        recorded = read_json(run_dir / RUN)["settings"]
+    except (ValueError, KeyError, TypeError):
+        raise RunFolderError(
+            f"{run_dir / RUN} is damaged, so it cannot be told what the run was made with. Choose another output folder."
+        ) from None
+    asked = _flat(settings)
+    if _flat(recorded) != asked:
+        raise RunChangedError(run_dir, _flat(recorded), asked)
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level, so that a difference is named to the point."""
+    if not isinstance(settings, Mapping) or not settings:
+        return {prefix: list(settings) if isinstance(settings, tuple) else settings}
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def place_cache(run_dir: Path, cache_dir: Path | None) -> None:
+    """Say in the run folder where prepared volumes are kept: in ``cache/``, or in a folder that a file ``cache`` names."""
+    link = run_dir / CACHE
+    if cache_dir is None:
+        if link.is_file():
+            link.unlink()
+        link.mkdir(exist_ok=True)
+        return
+    if link.is_dir():
+        shutil.rmtree(link)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    write_text(link, f"{cache_dir.resolve()}\n")
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Refuse to start where the disk cannot hold what the run will write.
+
+    Args:
+        folder: a folder on the disk; its nearest existing parent is asked.
+        needed: bytes.
+    """
+    existing = next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise RunFolderError(
+            f"There is not enough space for {folder}: about {needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free. "
+            "Free some, or put the output folder (or --cache-dir) on another disk."
+        )

@@ -1,0 +1,79 @@
+"""What shapes a plan: the strategy, its folds, generations and lengths; checked when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from atso_monai.engine.plan import fold_name
+from atso_monai.errors import ConfigError, nearest
+
+STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
+STARTS = ("scratch", "snapshot", "teacher")
+FINAL_LABELS = ("updated", "algorithm_1")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """All that shapes a plan.
+
+    Attributes:
+        strategy: the strategy whose model and labels the run delivers.
+        compare: further strategies to run beside it, for the tables.
+        views: one network per view.
+        folds: number of reference folds.
+        generations: number of teacher-student rounds, T in the paper.
+        first_epochs: epochs of M_0.
+        later_epochs: epochs of every other training.
+        start: where the students of ``stso`` and ``atso`` start.
+        evaluate_each_generation: train each generation's own M_t on S and all of R for the tables.
+        final_labels: ``updated`` labels R once more after the last generation; ``algorithm_1`` reads line 8 of
+            Algorithm 1 to the letter and trains the final model on the labels of the last generation.
+        diagnostics: let each fold model also predict the reference cases that it trained on (the paper's table 4).
+        test: whether there are test cases.
+    """
+
+    strategy: str
+    compare: tuple[str, ...]
+    views: tuple[str, ...]
+    folds: int
+    generations: int
+    first_epochs: int
+    later_epochs: int
+    start: str = "scratch"
+    evaluate_each_generation: bool = False
+    final_labels: str = "updated"
+    diagnostics: bool = True
+    test: bool = True
+
+    def __post_init__(self) -> None:
+        for name in (self.strategy, *self.compare):
+            _one_of("strategy", name, STRATEGIES)
+        _one_of("start", self.start, STARTS)
+        _one_of("final_labels", self.final_labels, FINAL_LABELS)
+        _at_least("generations", self.generations, 1)
+        _at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
+        _at_least("epochs first", self.first_epochs, 1)
+        _at_least("epochs later", self.later_epochs, 1)
+        if not self.views or len(set(self.views)) != len(self.views):
+            raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")
+        if self.start == "teacher" and self.folds > 2 and "atso" in (self.strategy, *self.compare):
+            raise ConfigError(
+                f"start 'teacher' needs one teacher per student, but with {self.folds} folds the labels of an ATSO "
+                "student come from several. Use start 'scratch' or 'snapshot', or 2 folds."
+            )
+
+    @property
+    def fold_names(self) -> tuple[str, ...]:
+        """``f1``, ``f2``, ..."""
+        return tuple(fold_name(k) for k in range(self.folds))
+
+
+def _one_of(what: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ConfigError(f"{what} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")
+
+
+def _at_least(what: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigError(f"{what} must be a whole number of at least {least}. Received: {value!r}.")

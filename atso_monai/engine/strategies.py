@@ -1,0 +1,235 @@
+"""The strategies of the paper and their controls, as plans over the same steps (Huo et al., Algorithm 1).
+
+| strategy | students start | trained on | source |
+| --- | --- | --- | --- |
+| ``supervised`` | new | S | section 2.1, M_0 |
+| ``supervised_matched`` | new | S, as many steps as the strategy compared spends in all | control |
+| ``self_learning`` | from their teacher | S and R, labelled by the last model | section 2.1 |
+| ``stso`` | new | S and R, labelled by the last model | section 4.2 |
+| ``atso`` | new | S and the folds of R outside their own, labelled by models that did not train on them | Algorithm 1 |
+| ``oracle`` | new | S and R with their true labels | upper bound |
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Outcome, Plan, Score, Step
+from atso_monai.engine.scheme import Scheme
+
+
+def build_plan(scheme: Scheme) -> Plan:
+    """The steps of a strategy and of those that it is compared with, shared where they are equal."""
+    steps: dict[str, Step] = {}
+    outcomes = []
+    for name in dict.fromkeys((scheme.strategy, *scheme.compare)):
+        builder = _Builder(scheme, name, prefix="" if name == scheme.strategy else f"compare/{name}/")
+        outcomes.append(builder.build())
+        for step in builder.steps:
+            steps.setdefault(step.makes, step)
+    return Plan(tuple(steps.values()), tuple(outcomes))
+
+
+def epochs_in_all(scheme: Scheme, strategy: str) -> int:
+    """Epochs that a strategy spends per view, over all its trainings: what ``supervised_matched`` gets for S alone."""
+    steps = build_plan(replace(scheme, strategy=strategy, compare=())).steps
+    return sum(step.epochs for step in steps if step.kind == "train" and step.view == scheme.views[0])
+
+
+class _Builder:
+    """Collects the steps of one strategy; every artefact but those of generation 0 carries the strategy's prefix."""
+
+    def __init__(self, scheme: Scheme, strategy: str, prefix: str) -> None:
+        self.scheme, self.strategy, self.prefix = scheme, strategy, prefix
+        self.steps: list[Step] = []
+
+    def build(self) -> Outcome:
+        """Add all steps of the strategy and say what it leaves."""
+        if self.strategy in ("supervised_matched", "oracle"):
+            return self._one_training()
+        self._generation_0()
+        if self.strategy == "supervised":
+            return self._outcome("model/g0", "labels/g1", "0", prefix="")
+        return self._folds() if self.strategy == "atso" else self._synchronous()
+
+    # --- strategies
+
+    def _one_training(self) -> Outcome:
+        matched = self.strategy == "supervised_matched"
+        epochs = epochs_in_all(self.scheme, self._compared()) if matched else self.scheme.later_epochs
+        sets = [(LABELLED, GIVEN)] + ([] if matched else [(f, TRUTH) for f in self.scheme.fold_names])
+        model = self._train("model/final", sets, epochs, "final")
+        self._finish(model, "final", "final")
+        return self._outcome("model/final", "labels/final", "final")
+
+    def _generation_0(self) -> None:
+        own, self.prefix = self.prefix, ""
+        model = self._train("model/g0", [(LABELLED, GIVEN)], self.scheme.first_epochs, "0")
+        for fold in self.scheme.fold_names:
+            self._predict(f"labels/g1/{fold}", model, [fold], "0")
+        self._predict_test("predictions/g0", model, "0")
+        scores = self._test_scores("predictions/g0", "all")
+        scores += [Score(f, f"labels/g1/{f}", TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
+        self._score("metrics/g0", scores, "0")
+        self.prefix = own
+
+    def _synchronous(self) -> Outcome:
+        """Self-learning and STSO: each model trains on all of R, labelled by the model before it."""
+        last = self.scheme.generations
+        for t in range(1, last + 1):
+            start, snapshot = self._start(t, f"model/g{t - 1}")
+            model = self._train(
+                f"model/g{t}",
+                self._reference_sets(self._labels_of(t)),
+                self.scheme.later_epochs,
+                str(t),
+                start,
+                snapshot,
+            )
+            after = "labels/final" if t == last else f"labels/g{t + 1}"
+            self._label_all(after, model, str(t))
+            self._predict_test(f"predictions/g{t}", model, str(t))
+            scores = self._test_scores(self._own(f"predictions/g{t}"), "all")
+            self._score(f"metrics/g{t}", scores + self._label_scores(t, after), str(t))
+        return self._outcome(f"model/g{last}", "labels/final", str(last))
+
+    def _folds(self) -> Outcome:
+        """ATSO: model (t, k) trains on the folds other than k and then labels fold k, which it has not seen."""
+        last = self.scheme.generations
+        for t in range(1, last + 1):
+            after = "labels/final" if t == last else f"labels/g{t + 1}"
+            scores: list[Score] = []
+            for fold in self.scheme.fold_names:
+                scores += self._fold_model(t, fold, after)
+            scores += self._agreement(t, after)
+            if self.scheme.evaluate_each_generation and t < last:
+                scores += self._full_model(
+                    f"model/g{t}/full", f"predictions/g{t}/full", self._reference_sets(self._own(after)), str(t)
+                )
+            self._score(f"metrics/g{t}", scores + self._label_scores(t, after), str(t))
+        newest = self._own("labels/final") if self.scheme.final_labels == "updated" else self._labels_of(last)
+        sets = self._reference_sets(newest)
+        model = self._train("model/final", sets, self.scheme.later_epochs, "final", *self._final_start(last))
+        self._finish(model, "final", "final", labels=False)
+        return self._outcome("model/final", "labels/final", "final")
+
+    def _fold_model(self, t: int, fold: str, after: str) -> list[Score]:
+        others = [f for f in self.scheme.fold_names if f != fold]
+        sets = [(LABELLED, GIVEN)] + [(f, f"{self._labels_of(t)}/{f}") for f in others]
+        start, snapshot = self._start(t, f"model/g{t - 1}" if t == 1 else f"model/g{t - 1}/{others[0]}")
+        model = self._train(f"model/g{t}/{fold}", sets, self.scheme.later_epochs, str(t), start, snapshot)
+        self._predict(f"{after}/{fold}", model, [fold], str(t))
+        scores = [Score(fold, self._own(f"{after}/{fold}"), TRUTH, "dsc", fold)]
+        cases = ([TEST] if self.scheme.test else []) + (others if self.scheme.diagnostics else [])
+        if cases:
+            made = self._predict(f"predictions/g{t}/{fold}", model, cases, str(t))
+            scores += [Score(c, made, TRUTH, "dsc", fold) for c in cases]
+        return scores
+
+    def _agreement(self, t: int, after: str) -> list[Score]:
+        """Per case: the model that did not see it against each model that did."""
+        if not self.scheme.diagnostics:
+            return []
+        names = self.scheme.fold_names
+        return [
+            Score(f, self._own(f"{after}/{f}"), self._own(f"predictions/g{t}/{other}"), "agreement", f"{f}-{other}")
+            for f in names
+            for other in names
+            if other != f
+        ]
+
+    def _full_model(self, makes: str, predictions: str, sets: list[tuple[str, str]], generation: str) -> list[Score]:
+        model = self._train(makes, sets, self.scheme.later_epochs, generation, *self._final_start(int(generation)))
+        self._predict_test(predictions, model, generation)
+        return self._test_scores(self._own(predictions), "full")
+
+    def _finish(self, model: tuple[str, ...], name: str, generation: str, labels: bool = True) -> None:
+        """Predict the test set (and, for strategies of one training, R) with the final model and score it."""
+        self._predict_test(f"predictions/{name}", model, generation)
+        scores = self._test_scores(self._own(f"predictions/{name}"), "final")
+        if labels:
+            self._label_all("labels/final", model, generation)
+        scores += [Score(f, self._own(f"labels/final/{f}"), TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
+        self._score(f"metrics/{name}", scores, generation)
+
+    # --- pieces
+
+    def _own(self, name: str) -> str:
+        return self.prefix + name
+
+    def _labels_of(self, t: int) -> str:
+        """Folder of the labels that generation t trains on; those of the first come from M_0 and are shared."""
+        return "labels/g1" if t == 1 else self._own(f"labels/g{t}")
+
+    def _reference_sets(self, labels: str) -> list[tuple[str, str]]:
+        """S and all of R with the pseudo labels of one folder."""
+        return [(LABELLED, GIVEN)] + [(f, f"{labels}/{f}") for f in self.scheme.fold_names]
+
+    def _compared(self) -> str:
+        others = [s for s in (self.scheme.strategy, *self.scheme.compare) if s not in ("supervised_matched", "oracle")]
+        return "atso" if "atso" in others or not others else others[0]
+
+    def _start(self, t: int, teacher: str) -> tuple[str | None, bool]:
+        start = "teacher" if self.strategy == "self_learning" else self.scheme.start
+        if start == "scratch":
+            return None, False
+        if start == "snapshot":
+            return "model/g0", True
+        return (teacher if t == 1 else self._own(teacher)), False
+
+    def _final_start(self, last: int) -> tuple[str | None, bool]:
+        return self._start(last + 1, f"model/g{last}/{self.scheme.fold_names[0]}")
+
+    def _train(
+        self,
+        makes: str,
+        sets: list[tuple[str, str]],
+        epochs: int,
+        generation: str,
+        start: str | None = None,
+        snapshot: bool = False,
+    ) -> tuple[str, ...]:
+        labels = tuple(source for _, source in sets if source not in (GIVEN, TRUTH))
+        for view in self.scheme.views:
+            begin = None if start is None else f"{start}/{view}"
+            needs = labels if begin is None else (*labels, begin)
+            self._add(
+                makes=self._own(f"{makes}/{view}"), kind="train", needs=needs, view=view, epochs=epochs,
+                sets=tuple(sets), start=begin, snapshot=snapshot, generation=generation,
+            )  # fmt: skip
+        return tuple(self._own(f"{makes}/{view}") for view in self.scheme.views)
+
+    def _predict(self, makes: str, model: tuple[str, ...], cases: list[str], generation: str) -> str:
+        self._add(makes=self._own(makes), kind="predict", needs=model, cases=tuple(cases), generation=generation)
+        return self._own(makes)
+
+    def _predict_test(self, makes: str, model: tuple[str, ...], generation: str) -> None:
+        if self.scheme.test:
+            self._predict(makes, model, [TEST], generation)
+
+    def _label_all(self, makes: str, model: tuple[str, ...], generation: str) -> None:
+        for fold in self.scheme.fold_names:
+            self._predict(f"{makes}/{fold}", model, [fold], generation)
+
+    def _test_scores(self, predictions: str, model: str) -> list[Score]:
+        return [Score(TEST, predictions, TRUTH, "dsc", model)] if self.scheme.test else []
+
+    def _label_scores(self, t: int, after: str) -> list[Score]:
+        """DSC of the updated pseudo labels, and how far they moved from those of the generation before."""
+        scores = []
+        for fold in self.scheme.fold_names:
+            new, old = self._own(f"{after}/{fold}"), f"{self._labels_of(t)}/{fold}"
+            scores += [Score(fold, new, TRUTH, "dsc", "labels"), Score(fold, new, old, "change", "labels")]
+        return scores
+
+    def _score(self, makes: str, scores: list[Score], generation: str) -> None:
+        needs = dict.fromkeys(name for s in scores for name in (s.left, s.right) if name != TRUTH)
+        self._add(makes=self._own(makes), kind="score", needs=tuple(needs), scores=tuple(scores), generation=generation)
+
+    def _add(self, **values: object) -> None:
+        self.steps.append(Step(strategy=self.strategy, **values))  # type: ignore[arg-type]
+
+    def _outcome(self, model: str, labels: str, generation: str, prefix: str | None = None) -> Outcome:
+        at = self.prefix if prefix is None else prefix
+        models = tuple(f"{at}{model}/{view}" for view in self.scheme.views)
+        return Outcome(self.strategy, models, tuple(f"{at}{labels}/{f}" for f in self.scheme.fold_names), generation)

@@ -1,0 +1,8 @@
+"""Handlers for MONAI (ignite) engines."""
+
+from atso_monai.handlers.finite_loss import FiniteLoss
+from atso_monai.handlers.label_saver import LabelSaver
+from atso_monai.handlers.progress import Progress, read_progress
+from atso_monai.handlers.snapshot import Snapshot
+
+__all__ = ["FiniteLoss", "LabelSaver", "Progress", "Snapshot", "read_progress"]

@@ -1,0 +1,71 @@
+"""Dice between label volumes, class by class, in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Labels = npt.NDArray[Any]
+
+_CHUNK = 1 << 20
+
+
+def dice_scores(prediction: Labels, truth: Labels, classes: Iterable[int]) -> dict[int, float]:
+    """Dice of each class, ``2 |P and T| / (|P| + |T|)``, 0 to 1.
+
+    A class that both lack scores 1.0, one that only one of them has scores 0.0. Both volumes are read once, in parts,
+    so memory maps need not fit in memory.
+
+    Args:
+        prediction: class indices of any integer dtype or bool, any shape.
+        truth: the same, of the same shape.
+        classes: the class indices to score, such as ``(1, 2)``.
+
+    Raises:
+        ValueError: when the shapes differ or a volume does not hold integers.
+    """
+    classes = list(classes)
+    counts = np.zeros((len(classes), 3), dtype=np.int64)
+    for part_p, part_t in _parts(prediction, truth):
+        for row, value in enumerate(classes):
+            counts[row] += _counts(part_p == value, part_t == value)
+    return {value: _dice(*row) for value, row in zip(classes, counts.tolist(), strict=True)}
+
+
+def foreground_dice(prediction: Labels, truth: Labels) -> float:
+    """Dice of the union of all classes but 0; arguments and empty volumes as for :func:`dice_scores`."""
+    counts = np.zeros(3, dtype=np.int64)
+    for part_p, part_t in _parts(prediction, truth):
+        counts += _counts(part_p != 0, part_t != 0)
+    return _dice(*counts.tolist())
+
+
+def _counts(mask_p: npt.NDArray[np.bool_], mask_t: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    return np.array([np.count_nonzero(mask_p & mask_t), np.count_nonzero(mask_p), np.count_nonzero(mask_t)])
+
+
+def _dice(both: int, predicted: int, true: int) -> float:
+    return 2 * both / (predicted + true) if predicted + true else 1.0
+
+
+def _parts(prediction: Labels, truth: Labels) -> Iterator[tuple[Labels, Labels]]:
+    """The two volumes in slabs along the axis that is slowest in memory, whatever their order."""
+    if prediction.shape != truth.shape:
+        raise ValueError(
+            f"prediction and truth must have one shape. Received: {prediction.shape} and {truth.shape}. "
+            "Bring both to the native grid of the case first."
+        )
+    for name, labels in (("prediction", prediction), ("truth", truth)):
+        if labels.dtype.kind not in "biu":
+            raise ValueError(f"{name} must hold class indices of an integer dtype. Received: {labels.dtype}.")
+    if not prediction.ndim:
+        prediction, truth = prediction.reshape(1), truth.reshape(1)
+    axis = int(np.argmax(np.abs(truth.strides)))
+    size = truth.shape[axis]
+    rows = max(1, _CHUNK * size // max(1, truth.size))
+    for start in range(0, size, rows):
+        part = (slice(None),) * axis + (slice(start, start + rows),)
+        yield prediction[part], truth[part]
