@@ -47,16 +47,17 @@ def find_bundle(name: str | Path) -> Path:
     )
 
 
-def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
-    """The merged configuration ``configs/<name>.yaml`` of a bundle and of its overlays, unresolved.
+def config_files(root: Path, name: str, overlays: Sequence[str] = ()) -> list[Path]:
+    """The file ``configs/<name>.yaml`` of a bundle and those of its overlays, in the order in which they are merged.
 
     An overlay ``o`` is the file ``configs/<name>_<o>.yaml``; one that has nothing to say on ``name`` may be absent.
+
+    Raises:
+        ConfigError: when the bundle has no such configuration or overlay.
     """
-    base = _config_file(root, name)
-    files = [base]
+    files = [_config_file(root, name)]
     for overlay in overlays:
-        file = root / "configs" / f"{name}_{overlay}.yaml"
-        if file.is_file():
+        if (file := root / "configs" / f"{name}_{overlay}.yaml").is_file():
             files.append(file)
         elif not list((root / "configs").glob(f"*_{overlay}.yaml")):
             names = sorted({f.stem.split("_", 1)[1] for f in (root / "configs").glob("*_*.yaml")})
@@ -64,11 +65,21 @@ def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str
                 f"The bundle {root.name} has no overlay {overlay!r}. It has: {', '.join(names) or 'none'}."
                 f"{nearest(overlay, names)}"
             )
+    return files
+
+
+def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
+    """The merged configuration of a bundle and of its overlays, unresolved.
+
+    Raises:
+        ConfigError: when it is missing, no YAML, or an overlay sets what the configuration does not have.
+    """
+    base, *others = config_files(root, name, overlays)
     try:
         known = ConfigParser(ConfigParser.load_config_file(str(base)))
-        for file in files[1:]:
+        for file in others:
             _refuse_unknown(file, known)
-        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in files])
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others)])
     except yaml.YAMLError as error:
         raise ConfigError(f"A configuration of bundle {root} is not valid YAML: {error}") from None
     return config

@@ -73,7 +73,7 @@ def hash_json(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def as_given(path: str | Path) -> Path:
+def as_given(path: str | os.PathLike[str]) -> Path:
     """A path as a person gave it, where MONAI's parser rewrote ``#`` in a text to ``::`` on its way."""
     text = str(path)
     if isinstance(path, str) and "::" in text and not Path(text).exists():

@@ -24,13 +24,13 @@ Segments {labels} on scans like those it was trained on. Made by an ATSO run (st
     cd THIS_FOLDER
     python -m monai.bundle run --config_file configs/inference.yaml --dataset_dir IMAGES --output_dir LABELS
 
-or, from anywhere: `atso predict THIS_FOLDER IMAGES --to LABELS`. `IMAGES` is a folder of volumes (NIfTI, MHA, NRRD). One
-`<name>.nii.gz` per image is written, on the image's own grid.
+or, from anywhere: `atso predict THIS_FOLDER IMAGES --to LABELS`. `IMAGES` is a folder of volumes (NIfTI, MHA, NRRD).
+One `<name>.nii.gz` per image is written, on the image's own grid.
 
 ## What it was trained on
 
-Cohort `{cohort}`, fingerprint `{fingerprint}`: {labelled} labelled cases, {reference} reference cases, {test} test cases.
-The label values are: {values}. It is a research tool, not a medical device.
+Cohort `{cohort}`, fingerprint `{fingerprint}`: {labelled} labelled cases, {reference} reference cases, {test} test
+cases. The label values are: {values}. It is a research tool, not a medical device.
 
 ## Numbers of the run
 

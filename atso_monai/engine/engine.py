@@ -60,7 +60,7 @@ class Engine:
         bundle: the bundle: a folder, or the name of an embedded one.
         cohort: the cohort, or a function that makes it.
         output_dir: the run folder.
-        strategy: what to run: ``supervised``, ``supervised_matched``, ``self_learning``, ``stso``, ``atso``, ``oracle``.
+        strategy: what to run, see :mod:`atso_monai.engine.strategies`.
         compare: further strategies to run beside it, for the tables.
         generations: teacher-student rounds (T).
         epochs: ``{"first": epochs of M_0, "later": epochs of all others}``.

@@ -86,8 +86,6 @@ class LocalExecutor(Executor):
     def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         device = self._devices.get()
         try:
-            if self._closing:
-                raise WorkerError("the run is stopping")
             return self._in_process(fn, args, {**kwargs, "device": device})
         finally:
             self._devices.put(device)
@@ -96,6 +94,8 @@ class LocalExecutor(Executor):
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_child, args=(sender, fn, args, kwargs))  # type: ignore[attr-defined]
         with self._lock, _without_main():
+            if self._closing:
+                raise WorkerError("the run is stopping")
             process.start()
             self._running.add(process)
         sender.close()
@@ -119,10 +119,9 @@ def _child(sender: Connection, fn: Callable[..., Any], args: tuple[Any, ...], kw
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watch_parent()
     try:
-        answer = (True, fn(*args, **kwargs))
+        sender.send((True, fn(*args, **kwargs)))
     except BaseException as error:
-        answer = (False, describe(error))
-    sender.send(answer)
+        sender.send((False, describe(error)))
     sender.close()
 
 

@@ -86,6 +86,7 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
         digests: digest of each artefact that is done.
     """
     folder = place.folder(step.makes)
+    datalist: Any
     if step.kind == "score":
         datalist, contents, expected = _score_list(place, step, folder)
         config = _score_config()
@@ -202,9 +203,7 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
                 "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right)
-                if right
-                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
             }
             if right is not None and place.cohort.label_map:
                 pair["right_map"] = _text_keys(place.cohort.label_map)

@@ -44,7 +44,8 @@ def write_result(folder: Path, result: Result) -> None:
 def read_result(folder: Path) -> Result | None:
     """The record of a step folder, or None where there is none that can be read."""
     try:
-        return Result(**read_json(folder / RESULT))
+        result = Result(**read_json(folder / RESULT))
+        return result if isinstance(result.files, dict) else None
     except (OSError, json.JSONDecodeError, TypeError, UnicodeDecodeError):
         return None
 

@@ -28,28 +28,43 @@ def held(run_dir: Path) -> Iterator[None]:
     Raises:
         RunFolderError: when the folder holds something else, another engine works in it, or it cannot be written.
     """
-    _refuse_others(run_dir)
-    new = not run_dir.exists()
+    new = _opened(run_dir)
+    lock = FileLock(run_dir / LOCK)
     try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        with FileLock(run_dir / LOCK).acquire(timeout=0):
-            try:
-                yield
-            finally:
-                if not (run_dir / RUN).exists():
-                    shutil.rmtree(run_dir / CACHE, ignore_errors=True)
+        lock.acquire(timeout=0)
     except Timeout:
         raise RunFolderError(
             f"Another engine works in {run_dir} at this moment. Wait for it, or choose another output folder."
         ) from None
-    except PermissionError as error:
-        raise RunFolderError(f"Cannot write to {run_dir}: {error.strerror}. Choose another output folder.") from None
+    except OSError as error:
+        raise _unusable(run_dir, error) from None
+    try:
+        yield
     finally:
         _tidy(run_dir, new)
+        lock.release()
+
+
+def _opened(run_dir: Path) -> bool:
+    """Make the folder where it is missing, and say whether it was; what is no folder for a run is refused."""
+    try:
+        _refuse_others(run_dir)
+        new = not run_dir.exists()
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(run_dir, error) from None
+    return new
+
+
+def _unusable(run_dir: Path, error: OSError) -> RunFolderError:
+    return RunFolderError(f"Cannot write to {run_dir}: {error.strerror}. Choose another output folder.")
 
 
 def _tidy(run_dir: Path, new: bool) -> None:
-    """Take away the traces of an engine that was refused before it started a run."""
+    """Take away the traces of an engine that was refused before it started a run; called with the lock held."""
+    if (run_dir / RUN).exists():
+        return
+    shutil.rmtree(run_dir / CACHE, ignore_errors=True)
     if run_dir.is_dir() and {p.name for p in run_dir.iterdir()} <= {LOCK}:
         (run_dir / LOCK).unlink(missing_ok=True)
         if new:
@@ -74,12 +89,19 @@ def settle(run_dir: Path, settings: Mapping[str, Any], description: Mapping[str,
 def _refuse_others(run_dir: Path) -> None:
     if run_dir.exists() and not run_dir.is_dir():
         raise RunFolderError(f"The output folder {run_dir} is a file. Choose another one.")
-    strange = [p.name for p in sorted(run_dir.iterdir()) if p.name not in (LOCK, CACHE)] if run_dir.is_dir() else []
+    strange = [p.name for p in sorted(run_dir.iterdir()) if not _trace(p)] if run_dir.is_dir() else []
     if strange and not (run_dir / RUN).is_file():
         raise RunFolderError(
             f"The output folder {run_dir} is not empty and holds no run of atso_monai (found {strange[0]!r}). "
             "Nothing was written. Choose a new or an empty folder."
         )
+
+
+def _trace(path: Path) -> bool:
+    """Whether a file or folder can come from an engine that was killed while it checked the cohort."""
+    return path.name == LOCK or (
+        path.name == CACHE and path.is_dir() and {p.name for p in path.iterdir()} <= {"facts", "volumes"}
+    )
 
 
 def _same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
@@ -89,7 +111,8 @@ def _same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
         recorded = read_json(run_dir / RUN)["settings"]
     except (ValueError, KeyError, TypeError):
         raise RunFolderError(
-            f"{run_dir / RUN} is damaged, so it cannot be told what the run was made with. Choose another output folder."
+            f"{run_dir / RUN} is damaged, so it cannot be told what the run was made with. "
+            "Choose another output folder."
         ) from None
     asked = _flat(settings)
     if _flat(recorded) != asked:
@@ -107,7 +130,7 @@ def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def place_cache(run_dir: Path, cache_dir: Path | None) -> None:
-    """Say in the run folder where prepared volumes are kept: in ``cache/``, or in a folder that a file ``cache`` names."""
+    """Say in the run folder where prepared volumes are kept: in ``cache/``, or where a file ``cache`` points to."""
     link = run_dir / CACHE
     if cache_dir is None:
         if link.is_file():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from atso_monai.engine.plan import fold_name
 from atso_monai.errors import ConfigError, nearest
+from atso_monai.views import VIEWS
 
 STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
 STARTS = ("scratch", "snapshot", "teacher")
@@ -55,6 +56,8 @@ class Scheme:
         _at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
         _at_least("epochs first", self.first_epochs, 1)
         _at_least("epochs later", self.later_epochs, 1)
+        for view in self.views:
+            _one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
             raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")
         if self.start == "teacher" and self.folds > 2 and "atso" in (self.strategy, *self.compare):

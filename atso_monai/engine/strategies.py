@@ -31,8 +31,11 @@ def build_plan(scheme: Scheme) -> Plan:
 
 
 def epochs_in_all(scheme: Scheme, strategy: str) -> int:
-    """Epochs that a strategy spends per view, over all its trainings: what ``supervised_matched`` gets for S alone."""
-    steps = build_plan(replace(scheme, strategy=strategy, compare=())).steps
+    """Epochs that a strategy spends per view, over all its trainings: what ``supervised_matched`` gets for S alone.
+
+    Models that only fill the tables (``evaluate_each_generation``) are not counted: nothing is learned from them.
+    """
+    steps = build_plan(replace(scheme, strategy=strategy, compare=(), evaluate_each_generation=False)).steps
     return sum(step.epochs for step in steps if step.kind == "train" and step.view == scheme.views[0])
 
 
@@ -166,8 +169,10 @@ class _Builder:
         return [(LABELLED, GIVEN)] + [(f, f"{labels}/{f}") for f in self.scheme.fold_names]
 
     def _compared(self) -> str:
-        others = [s for s in (self.scheme.strategy, *self.scheme.compare) if s not in ("supervised_matched", "oracle")]
-        return "atso" if "atso" in others or not others else others[0]
+        """The strategy whose epochs the control gets: ATSO, else the first that labels, else M_0 alone."""
+        named = (self.scheme.strategy, *self.scheme.compare)
+        order = ("atso", *(s for s in named if s in ("stso", "self_learning")), "supervised")
+        return next((s for s in order if s in named), "atso")
 
     def _start(self, t: int, teacher: str) -> tuple[str | None, bool]:
         start = "teacher" if self.strategy == "self_learning" else self.scheme.start

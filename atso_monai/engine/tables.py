@@ -58,7 +58,12 @@ def outcome_table(plan: Plan, rows: Sequence[Row]) -> str:
         test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
         reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
         lines.append(
-            [outcome.strategy, str(epochs_of(plan, outcome.strategy)), spread(select(test, **at)), spread(select(reference, **at))]
+            [
+                outcome.strategy,
+                str(epochs_of(plan, outcome.strategy)),
+                spread(select(test, **at)),
+                spread(select(reference, **at)),
+            ]
         )
     return f"DSC in %, {label}: mean ± standard deviation over cases\n" + align(lines)
 
@@ -105,7 +110,7 @@ def generation_table(rows: Sequence[Row], strategy: str) -> str:
         cells += [mean(select(now, model=name[2:-3], set="test", metric="dsc")) for name in head if name.endswith("@E")]
         lines.append([generation, *cells])
     return (
-        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the folds other than k, so M(fk)@fk is what it has not seen\n"
+        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
         + align(lines)
     )
 

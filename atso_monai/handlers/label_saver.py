@@ -7,6 +7,7 @@ from pathlib import Path
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
+from atso_monai.errors import PrepareError
 from atso_monai.prepare import probabilities_to_native, write_label
 
 
@@ -18,6 +19,9 @@ class LabelSaver:
 
     Args:
         output_dir: folder for the files; made when missing.
+
+    Raises:
+        PrepareError: when a file of that name is there already: it may be the very image.
     """
 
     def __init__(self, output_dir: str | Path) -> None:
@@ -30,5 +34,8 @@ class LabelSaver:
     def __call__(self, engine: Engine) -> None:
         """Save the case that was predicted last."""
         batch, output = engine.state.batch, engine.state.output
+        path = self._folder / f"{batch['id']}.nii.gz"
+        if path.exists():
+            raise PrepareError(f"{path} is there already and is not replaced. Choose another output folder.")
         label = probabilities_to_native(output[CommonKeys.PRED][0], batch["placement"])
-        write_label(self._folder / f"{batch['id']}.nii.gz", label, batch["placement"])
+        write_label(path, label, batch["placement"])

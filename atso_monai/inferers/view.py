@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from monai.inferers import Inferer
 
-VIEWS = {"sagittal": 0, "coronal": 1, "axial": 2}
+from atso_monai.views import VIEWS, view_axis
 
 
 class ViewInferer(Inferer):
@@ -61,7 +61,7 @@ class ViewInferer(Inferer):
             raise ValueError(f"Views must be of {list(VIEWS)}. Received: {unknown}.")
         fused: torch.Tensor | None = None
         for view in network:
-            fused = self._add_view(fused, inputs[0, 0], network[view], VIEWS[view], len(network))
+            fused = self._add_view(fused, inputs[0, 0], network[view], view_axis(view), len(network))
         if fused is None:
             raise ValueError("ViewInferer needs at least one view. Received: none.")
         return fused[None]

@@ -1,0 +1,48 @@
+"""``atso``: the commands and what they share."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+
+import atso_monai
+from atso_monai.cli import demo, plan, predict, run, status
+
+COMMANDS = (demo, run, plan, status, predict)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out one command line; returns the exit code (0 done, 1 a step failed, 2 bad input, 130 interrupted)."""
+    from atso_monai.engine.command import clean_exit
+
+    parser = argparse.ArgumentParser(prog="atso", description=atso_monai.__doc__)
+    parser.add_argument("--version", action="version", version=atso_monai.__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        name = command.__name__.rsplit(".", 1)[1]
+        sub = commands.add_parser(
+            name, help=command.HELP, description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(carry_out=command.carry_out)
+    arguments, rest = parser.parse_known_args(argv)
+    if rest and arguments.command not in ("run", "plan", "demo"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    _quiet()
+    with clean_exit():
+        arguments.carry_out(arguments, rest)
+    return 0
+
+
+def _quiet() -> None:
+    """MONAI's own remarks on configuration files are for its developers; steps log them to their own files."""
+    logging.getLogger("monai").setLevel(logging.ERROR)
+    logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="monai")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""Show what `atso run` with the same arguments would do: every step, and why it is still to do. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from atso_monai.cli import settings
+
+HELP = "show the steps of a run"
+add_arguments = settings.add_arguments
+
+
+def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Print the plan."""
+    from atso_monai.engine.status import plan_table
+
+    engine = settings.workflow(arguments, rest).engine
+    print(plan_table(engine.plan(), engine.run_dir))

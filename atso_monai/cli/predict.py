@@ -1,0 +1,25 @@
+"""Label new scans with the model of a run: one <name>.nii.gz per scan, on the scan's own grid."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+HELP = "label new scans with the model of a run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Model, images, output folder, device."""
+    parser.add_argument("model", type=Path, metavar="RUN_OR_BUNDLE", help="a run folder, or the bundle in it")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help="volume files, or folders of them")
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the labels")
+    parser.add_argument("--device", help="e.g. cuda:1; left out, the first GPU if there is one")
+
+
+def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    """Predict, and say where the labels are."""
+    from atso_monai.predict import predict
+
+    written = predict(arguments.model, arguments.images, arguments.to, device=arguments.device)
+    print(f"{len(written)} labels in {arguments.to}")

@@ -1,0 +1,79 @@
+"""From ``--id value`` arguments to a workflow: the ids are those of the bundle's ``atso.yaml``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from atso_monai.errors import ConfigError
+
+if TYPE_CHECKING:
+    from atso_monai.engine import AtsoWorkflow
+
+PATHS = ("dataset_dir", "output_dir", "cache_dir", "bundle_root")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every command that sets up a run."""
+    parser.add_argument("--bundle", default="phantom_pancreas", help="an embedded bundle by name, or a bundle folder")
+    parser.add_argument("--overlay", action="append", default=[], help="overlay of the bundle, e.g. regime_a")
+    parser.add_argument("--images", type=Path, help="your own folder of images, in place of the bundle's data set")
+    parser.add_argument("--labels", type=Path, help="the folder of labels that belongs to it")
+
+
+def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow:
+    """The workflow that a command line describes.
+
+    Raises:
+        ConfigError: for an unknown bundle, overlay or id, or a value that is missing.
+    """
+    from atso_monai.bundle import config_files, find_bundle
+    from atso_monai.cli.own_folder import cohort_settings
+    from atso_monai.engine import AtsoWorkflow
+
+    root = find_bundle(arguments.bundle)
+    values: dict[str, Any] = {"bundle_root": root, **pairs(rest)}
+    overlays = list(arguments.overlay)
+    if arguments.images is not None:
+        extra, found = cohort_settings(arguments.images, arguments.labels, values)
+        values |= extra
+        overlays += found
+    elif arguments.labels is not None:
+        raise ConfigError("--labels needs --images beside it.")
+    files = config_files(root, "atso", overlays)
+    if overlays:
+        values.setdefault("overlays", overlays)
+    return AtsoWorkflow([str(file) for file in files], **values)
+
+
+def pairs(words: Sequence[str]) -> dict[str, Any]:
+    """``["--generations", "3", "--compare=[stso]"]`` as ids and values; values are YAML, paths stay as they are.
+
+    Raises:
+        ConfigError: for a word that belongs to no id, or an id without a value.
+    """
+    found: dict[str, Any] = {}
+    queue = list(words)
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("--"):
+            raise ConfigError(f"Received {word!r}, which belongs to no option. Options are given as --id value.")
+        name, equals, text = word[2:].partition("=")
+        name = name.replace("-", "_")
+        if not equals:
+            if not queue or queue[0].startswith("--"):
+                raise ConfigError(f"--{name} needs a value.")
+            text = queue.pop(0)
+        found[name] = Path(text) if name in PATHS else _value(name, text)
+    return found
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"--{name}: {text!r} is not a value in YAML, such as 3, atso, or [stso, oracle].") from None

@@ -1,0 +1,36 @@
+"""Who is who: cases, cohorts with roles and reference folds, their sources, and the checks before any work."""
+
+from atso_monai.cohort.case import Case
+from atso_monai.cohort.checks import check_cohort, require_sound
+from atso_monai.cohort.cohort import Cohort
+from atso_monai.cohort.folders import folder_cohort, pair_folders
+from atso_monai.cohort.folds import make_folds
+from atso_monai.cohort.geometry import copy_geometry
+from atso_monai.cohort.labels import merged_names, named_labels
+from atso_monai.cohort.msd import msd_cohort
+from atso_monai.cohort.pairing import Pair, Pairing, pair_by_name, pairing_table
+from atso_monai.cohort.phantom import phantom_cohort
+from atso_monai.cohort.problem import Problem, report
+from atso_monai.cohort.splits import split
+
+__all__ = [
+    "Case",
+    "Cohort",
+    "Pair",
+    "Pairing",
+    "Problem",
+    "check_cohort",
+    "copy_geometry",
+    "folder_cohort",
+    "make_folds",
+    "merged_names",
+    "msd_cohort",
+    "named_labels",
+    "pair_by_name",
+    "pair_folders",
+    "pairing_table",
+    "phantom_cohort",
+    "report",
+    "require_sound",
+    "split",
+]

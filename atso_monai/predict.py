@@ -1,0 +1,99 @@
+"""Labels of new scans from a trained bundle, without the engine that trained it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigWorkflow
+from tqdm import tqdm
+
+from atso_monai.bundle import override
+from atso_monai.errors import ConfigError, PrepareError
+from atso_monai.volume_file import SUFFIXES, case_id
+
+
+def predict(
+    model: str | Path, images: Sequence[str | Path], to: str | Path, *, device: str | None = None
+) -> list[Path]:
+    """Label scans: one ``<name>.nii.gz`` per scan, on the scan's own grid with its own affine.
+
+    Args:
+        model: a run folder, or a bundle folder with ``configs/inference.yaml`` and ``models/``.
+        images: volume files, or folders of them.
+        to: folder for the labels; files that are there already are never replaced.
+        device: e.g. ``cuda:1``; None takes the first GPU if there is one.
+
+    Returns:
+        The files written, in the order of the images.
+
+    Raises:
+        ConfigError: when there is no bundle.
+        PrepareError: when there are no images, two have one name, one cannot be read, or a label is there already.
+        CheckpointError: when weights are missing or do not fit.
+    """
+    bundle, folder = _bundle(Path(model)), Path(to).absolute()
+    items = scans(images)
+    targets = [folder / f"{item['id']}.nii.gz" for item in items]
+    if existing := [path for path in targets if path.exists()]:
+        raise PrepareError(
+            f"{len(existing)} of {len(targets)} labels are there already, first {existing[0]}. Nothing was written. "
+            "Choose another folder, or move them away."
+        )
+    config = str(bundle / "configs" / "inference.yaml")
+    workflow = ConfigWorkflow(config, logging_file=False, workflow_type="infer")
+    values: dict[str, Any] = {"bundle_root": bundle, "datalist": tuple(items), "output_dir": folder, "cache_dir": None}
+    if device is not None:
+        values["device"] = f"$torch.device('{device}')"
+    override(workflow.parser.get(), values, config)
+    workflow.initialize()
+    try:
+        _show_progress(workflow.parser.get_parsed_content("evaluator"), items)
+        workflow.run()
+    finally:
+        workflow.finalize()
+    return targets
+
+
+def _bundle(model: Path) -> Path:
+    for folder in (model / "bundle", model):
+        if (folder / "configs" / "inference.yaml").is_file():
+            return folder.absolute()
+    raise ConfigError(
+        f"{model} is neither a finished run nor a bundle: there is no configs/inference.yaml in it or in its bundle/. "
+        "A run has its bundle when all of its steps are done."
+    )
+
+
+def scans(images: Sequence[str | Path]) -> list[dict[str, str]]:
+    """Volume files, and those in folders (not below them), as items with id and image.
+
+    Raises:
+        PrepareError: when a path is missing or no volume, two files have one name, or there is no file at all.
+    """
+    files: list[Path] = []
+    for path in map(Path, images):
+        if path.is_dir():
+            files += sorted(f for f in path.iterdir() if f.name.endswith(SUFFIXES) and not f.name.startswith("."))
+        elif path.is_file() and path.name.endswith(SUFFIXES):
+            files.append(path)
+        else:
+            what = "is no volume file" if path.exists() else "does not exist"
+            raise PrepareError(f"{path} {what}. Give files that end in {', '.join(SUFFIXES)}, or folders of them.")
+    if not files:
+        raise PrepareError(f"There is no volume file in {', '.join(map(str, images))} ({', '.join(SUFFIXES)}).")
+    seen: dict[str, Path] = {}
+    for file in files:
+        if (other := seen.setdefault(case_id(file), file)) is not file:
+            raise PrepareError(f"{file} and {other} would both be written as {case_id(file)}.nii.gz. Rename one.")
+    return [{"id": name, "image": os.path.abspath(file)} for name, file in seen.items()]
+
+
+def _show_progress(evaluator: Engine, items: Sequence[Any]) -> None:
+    bar = tqdm(total=len(items), desc="predicting", unit="scan", file=sys.stderr, disable=None)
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda _: bar.update(1))
+    evaluator.add_event_handler(Events.COMPLETED, lambda _: bar.close())
