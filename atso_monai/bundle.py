@@ -87,7 +87,8 @@ def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str
 
 def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:
     for key in ConfigParser.load_config_file(str(overlay)):
-        if key.lstrip("+") not in known:
+        parent = key.rpartition("::")[0]  # an overlay may add to what is there
+        if key.lstrip("+") not in known and not (parent and parent in known):
             raise ConfigError(
                 f"The overlay {overlay} sets {key!r}, which the configuration under it does not have."
                 f"{nearest(key, ids_of(known.get()))}"

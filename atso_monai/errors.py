@@ -72,6 +72,13 @@ class StepFailedError(AtsoError):
         )
 
 
+def cause_of(error: BaseException | None) -> AtsoError | None:
+    """The error of ours that another one was raised from (MONAI wraps all that a configuration raises), or None."""
+    while error is not None and not isinstance(error, AtsoError):
+        error = error.__cause__
+    return error
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the closest of ``known``, or an empty string where none is close."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -15,9 +15,14 @@ from atso_monai.errors import CohortError, nearest
 from atso_monai.files import as_given
 from atso_monai.volume_file import case_id
 
+_WAYS = (
+    "Get the task from http://medicaldecathlon.com and give the folder that holds its dataset.json "
+    "(e.g. Task04_Hippocampus), or let MONAI fetch it with download=True."
+)
+
 
 def msd_cohort(
-    dataset_dir: str | Path,
+    dataset_dir: str | Path | None,
     *,
     labelled: Share = None,
     reference: Share = None,
@@ -35,7 +40,7 @@ def msd_cohort(
     public) can only be reference cases. ``._*`` files, which macOS leaves in the archives, are skipped.
 
     Args:
-        dataset_dir: the task folder.
+        dataset_dir: the task folder. None, as in a configuration that leaves it open, is an error that says so.
         labelled: number of cases, list of ids, or None for all that remain with a label.
         reference: number of cases, list of ids, or None for all that remain.
         test: number of cases, list of ids, or None for no test set.
@@ -49,6 +54,8 @@ def msd_cohort(
     Raises:
         CohortError: when the folder is missing or its ``dataset.json`` is of another form, and as ``split`` does.
     """
+    if not dataset_dir:
+        raise CohortError(f"No data set was given: set dataset_dir to a Decathlon task folder. {_WAYS}")
     folder = Path(os.path.abspath(as_given(dataset_dir)))
     if download and not (folder / "dataset.json").is_file():
         _download(folder)
@@ -72,10 +79,7 @@ def _dataset_json(folder: Path) -> dict[str, Any]:
     file = folder / "dataset.json"
     if not file.is_file():
         missing = f"{folder} has no dataset.json" if folder.is_dir() else f"There is no folder {folder}"
-        raise CohortError(
-            f"{missing}. Get the task from http://medicaldecathlon.com and give the folder that holds its dataset.json "
-            "(e.g. Task04_Hippocampus), or let MONAI fetch it with download=True."
-        )
+        raise CohortError(f"{missing}. {_WAYS}")
     content = datalist.read(file)
     missing_keys = [k for k in ("training", "labels") if not isinstance(content, dict) or k not in content]
     if missing_keys or not isinstance(content, dict):

@@ -11,7 +11,7 @@ from pathlib import Path
 from monai.bundle import ConfigParser
 
 from atso_monai.bundle import ids_of
-from atso_monai.errors import AtsoError, ConfigError, nearest
+from atso_monai.errors import ConfigError, cause_of, nearest
 
 MONAI_ARGUMENTS = {
     "run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file",
@@ -21,16 +21,18 @@ MONAI_ARGUMENTS = {
 
 @contextlib.contextmanager
 def clean_exit() -> Iterator[None]:
-    """Show an :class:`AtsoError` as its message alone and leave with its exit code.
+    """Show an :class:`~atso_monai.errors.AtsoError` as its message alone and leave with its exit code.
 
     Raises:
         SystemExit: in place of the error; 130 after an interrupt.
     """
     try:
         yield
-    except AtsoError as error:
-        print(f"\nerror: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        if (ours := cause_of(error)) is None:
+            raise
+        print(f"\nerror: {ours}", file=sys.stderr)
+        raise SystemExit(ours.exit_code) from None
     except KeyboardInterrupt:
         print("\nstopped. Run the same command again to continue.", file=sys.stderr)
         raise SystemExit(130) from None

@@ -21,7 +21,7 @@ from atso_monai.engine.preflight import bytes_needed, content_hashes, training_s
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
-from atso_monai.engine.scheme import Scheme
+from atso_monai.engine.scheme import Scheme, at_least
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError, nearest
@@ -139,6 +139,8 @@ class Engine:
         _known("overrides", self._overrides, ("train", "inference"))
         if self._executor not in EXECUTORS:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
+        at_least("workers", self._workers, 1)
+        at_least("threads", self._threads, 1)
         return Scheme(
             folds=len(self.cohort.folds),
             first_epochs=self._epochs["first"],
@@ -175,8 +177,8 @@ class Engine:
         Raises:
             AtsoError: see :meth:`check`; StepFailedError when a step fails.
         """
-        plan = self.plan()
         with held(self.run_dir):
+            plan = self.plan()
             place = self._check(plan, self._cache_dir / "facts")
             settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
             place_cache(self.run_dir, self._cache)

@@ -18,7 +18,10 @@ from typing import Any
 
 from atso_monai.errors import AtsoError
 
-PRELOAD = ["torch", "monai.bundle", "monai.engines", "monai.handlers", "monai.networks.nets", "atso_monai.bundle"]
+PRELOAD = [
+    "torch", "monai.bundle", "monai.engines", "monai.handlers", "monai.networks.nets", "atso_monai.engine.worker",
+    "torch._dynamo",  # the first optimizer of a process imports it: more than a second
+]  # fmt: skip
 
 
 class WorkerError(AtsoError):

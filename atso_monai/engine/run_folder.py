@@ -16,6 +16,8 @@ from atso_monai.files import read_json, write_json, write_text
 
 RUN = "run.json"
 LOCK = ".lock"
+DATA = "data"
+"""Folder of scans that were generated for the run."""
 
 
 @contextlib.contextmanager

@@ -52,10 +52,10 @@ class Scheme:
             _one_of("strategy", name, STRATEGIES)
         _one_of("start", self.start, STARTS)
         _one_of("final_labels", self.final_labels, FINAL_LABELS)
-        _at_least("generations", self.generations, 1)
-        _at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
-        _at_least("epochs first", self.first_epochs, 1)
-        _at_least("epochs later", self.later_epochs, 1)
+        at_least("generations", self.generations, 1)
+        at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
+        at_least("epochs first", self.first_epochs, 1)
+        at_least("epochs later", self.later_epochs, 1)
         for view in self.views:
             _one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
@@ -77,6 +77,7 @@ def _one_of(what: str, value: str, known: Sequence[str]) -> None:
         raise ConfigError(f"{what} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")
 
 
-def _at_least(what: str, value: object, least: int) -> None:
+def at_least(what: str, value: object, least: int) -> None:
+    """Raise ConfigError unless ``value``, called ``what``, is a whole number of at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{what} must be a whole number of at least {least}. Received: {value!r}.")

@@ -27,7 +27,7 @@ def recorded_plan(run_dir: Path) -> Plan:
     """
     try:
         scheme = read_json(run_dir / RUN)["plan"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         raise RunFolderError(f"{run_dir} holds no run (no readable {RUN}). Give the output folder of a run.") from None
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in scheme.items()}
     return build_plan(Scheme(**values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -121,10 +120,10 @@ def mean(values: Sequence[float]) -> str:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation in per cent, or a dash."""
+    """Mean and, of several values, standard deviation in per cent, or a dash."""
     if not values:
         return "-"
-    return f"{100 * fmean(values):.1f} ± {100 * (stdev(values) if len(values) > 1 else math.nan):.1f}"
+    return mean(values) + (f" ± {100 * stdev(values):.1f}" if len(values) > 1 else "")
 
 
 def align(lines: Sequence[Sequence[str]]) -> str:

@@ -56,7 +56,7 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     Raises:
         AtsoError: when the run did not leave all that it should.
     """
-    folder, began = Path(order.folder), time.monotonic()
+    folder, began, since = Path(order.folder), time.time(), time.monotonic()
     overrides: dict[str, Any] = {"output_dir": "."}
     if device is not None and order.kind != "score":
         overrides["device"] = f"$torch.device('{device}')"
@@ -66,14 +66,14 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     missing = sorted(set(order.expected) - files.keys())
     if missing:
         raise AtsoError(f"{len(missing)} of {len(order.expected)} files were not written, first {missing[0]}")
-    result = Result(order.makes, order.key, files, round(time.monotonic() - began, 3), _settings(order, device))
+    result = Result(order.makes, order.key, files, round(time.monotonic() - since, 3), _settings(order, device, began))
     write_result(folder, result)
     return asdict(result)
 
 
-def _settings(order: Order, device: str | None) -> dict[str, Any]:
+def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
     versions = {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": torch.__version__}
-    return {**versions, "python": platform.python_version(), "threads": order.threads, "device": device or "auto"}
+    return {**versions, "python": platform.python_version(), "threads": order.threads, "device": device or "auto", "began": began}
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ class FiniteLoss:
         output = engine.state.output
         first = output[0] if isinstance(output, list) and output else output
         loss = first.get(CommonKeys.LOSS) if isinstance(first, dict) else None
-        if loss is not None and not torch.isfinite(torch.as_tensor(loss)).all():
+        if loss is not None and not torch.isfinite(loss := torch.as_tensor(loss).detach()).all():
             raise FloatingPointError(
                 f"The loss is {float(loss)} at iteration {engine.state.iteration}. "
                 "Lower the learning rate, or look for images with extreme values."

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 from monai.utils.enums import CommonKeys
 
@@ -44,13 +45,13 @@ class Progress:
 def _loss(output: Any) -> float | None:
     first = output[0] if isinstance(output, list) and output else output
     loss = first.get(CommonKeys.LOSS) if isinstance(first, dict) else None
-    return None if loss is None else float(loss)
+    return None if loss is None else float(torch.as_tensor(loss).detach())
 
 
 def read_progress(path: Path) -> dict[str, Any]:
     """What a :class:`Progress` wrote last, or an empty dict."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content
+    return content if isinstance(content, dict) and {"done", "total"} <= content.keys() else {}

@@ -33,5 +33,6 @@ class Snapshot:
     def __call__(self, engine: Engine) -> None:
         """Save where the epoch is the one asked for."""
         if engine.state.epoch == self._epoch:
-            with atomic_path(self._path) as temporary:
-                torch.save({"model": self._network.state_dict()}, temporary)
+            # to an open file: given a path, torch.save writes its name, here a temporary one, into the archive
+            with atomic_path(self._path) as temporary, temporary.open("wb") as file:
+                torch.save({"model": self._network.state_dict()}, file)

@@ -35,6 +35,9 @@ class ViewInferer(Inferer):
         super().__init__()
         if context < 1 or context % 2 == 0:
             raise ValueError(f"context must be odd and positive. Received: {context}.")
+        for name, value, known in (("activation", activation, ("softmax", "sigmoid")), ("fuse", fuse, ("mean", "vote"))):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
         self.context, self.batch_size = context, batch_size
         self.activation, self.fuse = activation, fuse
 

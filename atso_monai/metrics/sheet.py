@@ -49,9 +49,10 @@ class ScoreSheet:
         content = read_json(self._datalist)
         names = {int(index): name for index, name in content["labels"].items() if int(index) != 0}
         folder = self._datalist.parent
+        labels = lru_cache(maxsize=4)(_labels)  # of this sheet alone: another run has other files of the same names
         for pair in content["pairs"]:
-            left = _labels(folder / pair["left"], _frozen(pair.get("left_map")))
-            right = _labels(folder / pair["right"], _frozen(pair.get("right_map")))
+            left = labels(folder / pair["left"], _frozen(pair.get("left_map")))
+            right = labels(folder / pair["right"], _frozen(pair.get("right_map")))
             if left.shape != right.shape:
                 raise PrepareError(f"{pair['left']} has shape {left.shape}, {pair['right']} has {right.shape}.")
             scores = dice_scores(left, right, list(names))
@@ -66,7 +67,8 @@ def _frozen(label_map: Mapping[str, int] | None) -> tuple[tuple[int, int], ...]:
     return tuple({0: 0, **{int(k): int(v) for k, v in label_map.items()}}.items()) if label_map else ()
 
 
-@lru_cache(maxsize=4)
 def _labels(path: Path, label_map: tuple[tuple[int, int], ...]) -> np.ndarray[Any, Any]:
     labels, _ = read_volume(path)
+    if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
+        labels = labels.astype(np.int32)
     return np.asarray(MapLabels(dict(label_map))(labels)) if label_map else labels

@@ -39,15 +39,25 @@ class SmoothField:
 
     def on(self, grid: Grid) -> Array:
         """Values (X, Y, Z) on ``grid``, as three matrix products."""
-        bx, by, bz = (self._weights(axis, i) for i, axis in enumerate((grid.x, grid.y, grid.z)))
-        k, m, n = self.knots.shape
-        part = (bx @ self.knots.reshape(k, m * n)).reshape(-1, m, n)
+        spans = [self._span(axis, i) for i, axis in enumerate((grid.x, grid.y, grid.z))]
+        bx, by, bz = (self._weights(axis, i, spans[i]) for i, axis in enumerate((grid.x, grid.y, grid.z)))
+        knots = self.knots[tuple(slice(*span) for span in spans)]
+        k, m, n = knots.shape
+        part = (bx @ knots.reshape(k, m * n)).reshape(-1, m, n)
         values: Array = (by @ part) @ bz.T
         return values
 
-    def _weights(self, positions: Array, axis: int) -> Array:
-        """(N, knots) B-spline weights of positions in mm along ``axis``."""
-        offset = np.abs((positions - self.origin[axis]) / self.scale - np.arange(self.knots.shape[axis])[:, None]).T
+    def _span(self, positions: Array, axis: int) -> tuple[int, int]:
+        """First and last + 1 knot that reach ``positions``; at least one."""
+        count = self.knots.shape[axis]
+        first = int((positions[0] - self.origin[axis]) / self.scale) - 2
+        last = int((positions[-1] - self.origin[axis]) / self.scale) + 3
+        first = min(max(first, 0), count - 1)
+        return first, min(max(last, first + 1), count)
+
+    def _weights(self, positions: Array, axis: int, span: tuple[int, int]) -> Array:
+        """(N, knots) B-spline weights of positions in mm along ``axis``, of the knots in ``span``."""
+        offset = np.abs((positions - self.origin[axis])[:, None] / self.scale - np.arange(*span))
         near = 2 / 3 - offset**2 + offset**3 / 2
         far = np.clip(2 - offset, 0, None) ** 3 / 6
         return np.where(offset < 1, near, far).astype(np.float32)

@@ -86,14 +86,17 @@ class Canvas:
 
     @staticmethod
     def _paint(layer: Layer, part: Canvas) -> None:
-        surface = layer.shape.distance(part.grid)
+        surface = np.broadcast_to(layer.shape.distance(part.grid), part.grid.shape)
+        touched = surface < part.grid.edge / 2  # most of a box is not: work on the flat list of those samples
+        surface = surface[touched]
+        hu, tissue, pancreas = part.hu[touched], part.tissue[touched], part.pancreas[touched]
         for band in layer.bands:
             depth = surface + np.float32(band.inset)
             if band.within is not None:
-                depth = np.maximum(depth, band.within.distance(part.grid))
+                depth = np.maximum(depth, np.broadcast_to(band.within.distance(part.grid), touched.shape)[touched])
             share = np.clip(np.float32(0.5) - depth / np.float32(part.grid.edge), 0, 1)
-            value = np.float32(band.hu) if band.texture is None else band.texture.on(part.grid) + np.float32(band.hu)
-            part.hu[...] += share * (value - part.hu)
-            part.tissue[share > 0.5] = TISSUES[band.tissue]
-            gain = share if band.tissue == "pancreas" else np.float32(0)
-            part.pancreas[...] += gain - share * part.pancreas
+            value = np.float32(band.hu) if band.texture is None else band.texture.on(part.grid)[touched] + np.float32(band.hu)
+            hu += share * (value - hu)
+            tissue[share > 0.5] = TISSUES[band.tissue]
+            pancreas += (share if band.tissue == "pancreas" else np.float32(0)) - share * pancreas
+        part.hu[touched], part.tissue[touched], part.pancreas[touched] = hu, tissue, pancreas

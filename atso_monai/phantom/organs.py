@@ -26,10 +26,10 @@ def liver_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
     shape = Rough(whole, _field(patient, rng, whole, 32.0), 2.0)
     mottle = Texture(_field(patient, rng, whole, 7.0), 4.0)
     base = patient.hu("liver", 7) - max(0.0, float(rng.normal(-12, 14)))  # some livers are fatty
-    vessels = [Layer(Common((tree, Inset(whole, 6.0)), 0.0), (Band(kind, patient.hu(kind, 6)),)) for kind, tree in _trees(patient, rng)]
+    vessels = [Band(kind, patient.hu(kind, 6), 6.0, within=tree) for kind, tree in _trees(patient, rng)]
     gall = Rough(patient.ellipsoid((56, 50, 0), (13, 14, 27), (25, 10, 0)), _field(patient, rng, whole, 20.0), 1.0)
     bile = (Band("bowel wall", 60.0), Band("gallbladder", patient.hu("gallbladder", 3), 1.6))
-    return [Layer(shape, (Band("liver", base, 0.0, mottle),)), *vessels, Layer(gall, bile)]
+    return [Layer(shape, (Band("liver", base, 0.0, mottle), *vessels)), Layer(gall, bile)]
 
 
 def _hollow(patient: Patient) -> Shape:
@@ -39,17 +39,19 @@ def _hollow(patient: Patient) -> Shape:
 
 def _trees(patient: Patient, rng: np.random.Generator) -> list[tuple[str, Shape]]:
     """Vessels inside the liver: from the porta outwards, and from the upper vena cava outwards."""
-    found: list[tuple[str, Shape]] = []
+    found = []
     for kind, root, ends, radius in (
         ("portal vein", (40, 18, 32), ((98, 10, 52), (92, -35, 25), (85, 45, 25), (10, 50, 58), (100, -5, 5)), 5.5),
         ("systemic vein", (20, -8, 86), ((112, -5, 45), (75, 45, 60), (0, 50, 66), (80, -45, 60)), 5.0),
     ):
+        tubes: list[Shape] = []
         for end in ends:
             tip = np.array(end) + rng.normal(0, 7, 3)
             middle = (np.array(root) + tip) / 2 + rng.normal(0, 6, 3)
-            found.append((kind, patient.tube([root, middle, tip], (radius, radius * 0.7, 1.5), step=14.0)))
+            tubes.append(patient.tube([root, middle, tip], (radius, radius * 0.7, 1.5), step=14.0))
             twig = tip + rng.normal(0, 22, 3)
-            found.append((kind, patient.tube([middle, twig], (radius * 0.5, 1.3), step=20.0)))
+            tubes.append(patient.tube([middle, twig], (radius * 0.5, 1.3), step=20.0))
+        found.append((kind, Joined(tuple(tubes), 0.0)))
     return found
 
 
@@ -57,7 +59,7 @@ def spleen_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
     """A crescent under the left dome, mottled in the arterial phase."""
     rng = patient.rng("spleen")
     grown = rng.uniform(0.85, 1.2)
-    body = patient.ellipsoid((-100, -34, 40), (38 * grown, 48 * grown, 50 * grown), (20, 0, 0))
+    body = patient.ellipsoid((-103, -30, 42), (42 * grown, 52 * grown, 54 * grown), (20, 0, 0))
     free = Outside(patient.ellipsoid((-58, 10, 40), (48, 50, 70)))
     whole = Common((body, Inset(trunk.cavity, 3.0), Inset(trunk.domes, 3.0), free), blend=10.0)
     moire = 22.0 * max(0.0, 1 - abs(patient.phase - 1) / 0.5) + 3.0
@@ -71,7 +73,7 @@ def kidney_layers(patient: Patient) -> list[Layer]:
     layers: list[Layer] = []
     for side, name in ((1, "right"), (-1, "left")):
         rng = patient.rng(name + " kidney")
-        centre = np.array([side * 66.0, -37.0, -18.0 if side > 0 else -4.0]) + rng.normal(0, (3, 2, 7))
+        centre = np.array([side * 67.0, -39.0, -18.0 if side > 0 else -4.0]) + rng.normal(0, (3, 2, 7))
         layers += _kidney(patient, rng, side, centre)
         layers.append(Layer(_adrenal(patient, side, centre), (Band("adrenal", patient.hu("adrenal", 4)),)))
     return layers

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
 from atso_monai.phantom.field import SmoothField
@@ -107,16 +106,22 @@ def draw_patient(
 
 
 def spline(points: Points, step: float) -> Points:
-    """Points (N, C) on a natural cubic spline through ``points``, about ``step`` mm apart along the first three columns."""
+    """Points (M, C) about ``step`` mm apart on a smooth curve through ``points`` (N, C), C at least 3.
+
+    Cubic Hermite pieces with the slopes of the parabola through three neighbours; the first three columns are a place
+    in mm, the others (radii) are carried along and kept within the range of the given ones.
+    """
     length = np.linalg.norm(np.diff(points[:, :3], axis=0), axis=1)
     knots = np.concatenate([[0.0], np.cumsum(np.maximum(length, 1e-3))])
-    if len(points) < 3:
-        curve = np.linspace(points[0], points[-1], max(2, round(knots[-1] / step) + 1))
-    else:
-        curve = CubicSpline(knots, points, bc_type="natural")(np.linspace(0, knots[-1], max(2, round(knots[-1] / step) + 1)))
+    slopes = np.gradient(points, knots, axis=0)
+    where = np.linspace(0, knots[-1], max(2, round(knots[-1] / step) + 1))
+    piece = np.clip(np.searchsorted(knots, where, side="right") - 1, 0, len(points) - 2)
+    gap = np.diff(knots)[piece, None]
+    t = (where - knots[piece])[:, None] / gap
+    ends = points[piece] * (1 - t) ** 2 * (1 + 2 * t) + points[piece + 1] * t**2 * (3 - 2 * t)
+    curve: Points = ends + gap * (slopes[piece] * t * (1 - t) ** 2 - slopes[piece + 1] * t**2 * (1 - t))
     curve[:, 3:] = np.clip(curve[:, 3:], points[:, 3:].min(0), points[:, 3:].max(0))
-    result: Points = curve
-    return result
+    return curve
 
 
 def _pick(limits: tuple[float, float], share: float) -> float:

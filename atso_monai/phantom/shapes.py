@@ -12,7 +12,7 @@ from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.grid import Array, Grid, is_empty
 
 Points = NDArray[np.float64]
-REACH = 10.0  # mm around a shape where its distance is worked out; farther away it is only "outside"
+REACH = 6.0  # mm around a shape where its distance is worked out; farther away it is only "outside"
 
 
 class Shape(Protocol):
@@ -69,6 +69,11 @@ class Tube:
                 np.minimum(part, self._piece(i, grid.cut(box), wide), out=part)
         return out
 
+    def pieces(self, size: int) -> list[Tube]:
+        """Parts of ``size`` cones that overlap by one: of a long tube, their boxes hold far less than the tube's."""
+        starts = range(0, max(1, len(self.points) - 2), size)
+        return [Tube(self.points[i : i + size + 2], self.radii[i : i + size + 2], self.stretch) for i in starts]
+
     def _piece(self, i: int, grid: Grid, wide: Points) -> Array:
         """Distance to the cone between points i and i + 1, in the space where the cross-section is round."""
         x, y, z = (offset / np.float32(w) for offset, w in zip(grid.from_point(self.points[i]), wide, strict=True))
@@ -123,13 +128,13 @@ class Half:
 
     @property
     def low(self) -> Points:
-        """Without bound."""
-        return np.full(3, -np.inf)
+        """Bound only where the half-space looks along an axis."""
+        return np.where(self.normal <= -1, self.point, -np.inf)
 
     @property
     def high(self) -> Points:
-        """Without bound."""
-        return np.full(3, np.inf)
+        """Bound only where the half-space looks along an axis."""
+        return np.where(self.normal >= 1, self.point, np.inf)
 
     def distance(self, grid: Grid) -> Array:
         """Signed distance in mm."""

@@ -10,7 +10,7 @@ from atso_monai.phantom.shapes import Half, Points, Tube
 from atso_monai.phantom.solids import Common, Joined
 
 LEVELS = (183.0, 153.0, 124.0, 94.0, 64.0, 33.0, 0.0, -34.0, -69.0, -105.0, -140.0)  # T7 to L5: z of the bodies, mm
-_COLUMN = ((0, -44, -180), (0, -38, -105), (0, -41, -40), (0, -46, 20), (0, -54, 90), (0, -60, 190))
+_COLUMN = ((0, -44, -180), (0, -38, -105), (0, -41, -40), (0, -46, 20), (0, -49, 90), (0, -50, 190))
 
 
 def muscle_layers(patient: Patient) -> list[Layer]:
@@ -20,7 +20,7 @@ def muscle_layers(patient: Patient) -> list[Layer]:
     low, high = np.full(3, -230.0), np.full(3, 230.0)
     strands = Texture(patient.field(rng, low, high, 9.0), 20.0, -75, 15)
     paths = (
-        (((31, -80, -200), (30, -78, -60), (27, -82, 190)), (23, 22, 16)),
+        (((31, -78, -200), (30, -76, -60), (27, -74, 190)), (22, 21, 16)),
         (((57, -57, -140), (54, -60, -60), (44, -62, 10)), (12, 11, 5)),
         (((52, -26, -150), (44, -36, -80), (33, -42, -20), (26, -42, 12)), (22, 19, 12, 5)),
         (((11, -24, -40), (13, -23, 20), (12, -28, 75)), (3, 5.5, 4)),
@@ -40,8 +40,8 @@ def spine_layers(patient: Patient) -> list[Layer]:
     column = patient.tube(_COLUMN, (25, 24, 22, 20, 18, 17), step=12.0, stretch=(1.0, 0.78, 1.0))
     low, high = np.full(3, -220.0), np.full(3, 220.0)
     mottle = Texture(patient.field(rng, low, high, 5.0), 28.0)
-    spongy = Band("spongy bone", patient.hu("spongy bone", 25), 2.2, mottle)
-    bone = (Band("cortical bone", 480.0), spongy)
+    spongy = Band("spongy bone", patient.hu("spongy bone", 25), 1.7, mottle)
+    bone = (Band("cortical bone", 330.0), spongy)
     layers = [Layer(column, (Band("disc", patient.hu("disc", 5)),))]
     for level in LEVELS:
         layers.append(Layer(_body(patient, column, level), bone))
@@ -67,7 +67,7 @@ def _body(patient: Patient, column: Tube, level: float) -> Common:
 def _arch(patient: Patient, level: float) -> Joined:
     """Pedicles, laminae, spinous and transverse processes of one vertebra."""
     y = _column_y(level)
-    spinous = patient.tube([(0, y - 38, level - 6), (0, y - 52, level - 13)], (4, 3), stretch=(1.0, 1.0, 2.2))
+    spinous = patient.tube([(0, y - 38, level - 6), (0, y - 49, level - 13)], (4, 3), stretch=(1.0, 1.0, 2.2))
     parts = [spinous]
     for side in (1, -1):
         ring = [(side * 15, y - 14, level + 3), (side * 15, y - 29, level), (side * 4, y - 38, level - 6)]
@@ -85,7 +85,8 @@ def rib_layers(patient: Patient, half_width: float, front: float) -> list[Layer]
     for number, (level, end) in enumerate(zip(LEVELS, reach, strict=False)):
         for side in (1, -1):
             line = _rib(level + 6, end, half_width, front, tilt - 3.0 * max(number - 3, 0)) * (side, 1, 1)
-            layers.append(Layer(patient.tube(line, 3.6, step=14.0, stretch=(1.0, 1.0, 1.5)), bone))
+            whole = patient.tube(line, 3.6, step=16.0, stretch=(1.0, 1.0, 1.5))
+            layers += [Layer(piece, bone) for piece in whole.pieces(4)]
     return layers
 
 
@@ -105,9 +106,9 @@ def pelvis_layers(patient: Patient) -> list[Layer]:
     bone = (Band("cortical bone", 560.0), Band("spongy bone", 260.0, 2.4))
     layers = []
     for side in (1, -1):
-        for drop in range(0, 70, 6):
+        for drop in range(0, 70, 9):
             inward = 0.32 * drop
             line = [(side * (58 - inward), -80, -112 - drop), (side * (100 - inward), -46, -98 - drop)]
             line += [(side * (126 - inward), -6, -103 - drop), (side * (122 - inward), 24, -116 - drop)]
-            layers.append(Layer(patient.tube(line, (4.5, 4, 4, 5), step=14.0), bone))
+            layers.append(Layer(patient.tube(line, (4.5, 4, 4, 5), step=18.0, stretch=(1.0, 1.0, 1.6)), bone))
     return layers

@@ -11,12 +11,12 @@ import numpy as np
 # Textbook values of abdominal CT; single patients scatter around them.
 _HU: dict[str, tuple[float, float, float]] = {
     "air": (-1000, -1000, -1000),
-    "table": (-150, -150, -150),
+    "table": (-30, -30, -30),
     "skin": (20, 25, 30),
     "fat": (-105, -104, -102),
     "muscle": (52, 58, 64),
     "cortical bone": (820, 820, 820),
-    "spongy bone": (170, 180, 190),
+    "spongy bone": (140, 148, 158),
     "disc": (80, 82, 84),
     "spinal canal": (25, 28, 32),
     "lung": (-860, -850, -845),
@@ -30,13 +30,13 @@ _HU: dict[str, tuple[float, float, float]] = {
     "gallbladder": (10, 10, 12),
     "stomach wall": (40, 75, 88),
     "stomach content": (22, 22, 22),
-    "bowel wall": (40, 88, 98),
-    "bowel content": (28, 30, 32),
+    "bowel wall": (40, 84, 90),
+    "bowel content": (20, 21, 22),
     "gas": (-960, -960, -960),
     "artery": (42, 290, 155),
     "systemic vein": (40, 75, 125),
     "portal vein": (42, 125, 165),
-    "pancreas": (42, 104, 98),
+    "pancreas": (42, 122, 112),
 }
 
 TISSUES: Mapping[str, int] = MappingProxyType({name: number for number, name in enumerate(_HU)})

@@ -36,13 +36,13 @@ class Barrel:
 
     @property
     def low(self) -> Points:
-        """Without bound: the trunk goes on above and below the scan."""
-        return np.full(3, -np.inf)
+        """Corner of the bounding box with the smallest coordinates; without bound below the scan."""
+        return self._corner(-1)
 
     @property
     def high(self) -> Points:
-        """Without bound."""
-        return np.full(3, np.inf)
+        """Corner of the bounding box with the largest coordinates; without bound above the scan."""
+        return self._corner(1)
 
     def distance(self, grid: Grid) -> Array:
         """Signed distance in mm to first order."""
@@ -54,9 +54,13 @@ class Barrel:
         value = np.sqrt(u * u + v * v) + np.float32(1e-6)
         slope = np.sqrt((u / np.float32(self.half_width)) ** 2 + (v / depth) ** 2) + np.float32(1e-6)
         # Flanks fuller than an ellipse's, and a furrow over the spine.
-        full = 5 * np.abs(4 * u * u * v * v) - np.float32(self.groove) * np.exp(-((x / 16) ** 2)) * (y < 0)
+        full = 20 * (u * v / value**2) ** 2 - np.float32(self.groove) * np.exp(-((x / 16) ** 2)) * (y < 0)
         result: Array = value * (value - 1) / slope - full + np.float32(2.5) * self.ripple.on(grid)
         return result
+
+    def _corner(self, side: int) -> Points:
+        corner: Points = self.patient.shift + side * (np.array([self.half_width, max(self.front, self.back), np.inf]) + 30)
+        return corner
 
     def _along(self, axis: int, grid: Grid) -> Array:
         """Coordinate of the trunk's own frame."""
@@ -75,13 +79,21 @@ class Trunk:
     cavity: Barrel
     domes: Shape
 
+    def held(self, points: Points, radii: Points | float, size: float) -> Points:
+        """Points (N, 3) of the reference frame, moved inwards until bowel of ``radii`` mm does not bulge into the wall."""
+        room = 0.95 * np.array([[self.cavity.half_width], [self.cavity.front]]) / size - 2 - radii
+        outside = np.hypot(points[:, 0] / room[0], np.maximum(points[:, 1], 0) / room[1])
+        held = points.copy()
+        held[:, :2] /= np.maximum(outside, 1)[:, None]
+        return held
+
 
 def draw_trunk(patient: Patient) -> Trunk:
     """Body wall of ``patient``: cavity, 10 to 16 mm of muscle, then fat that is thickest at back and flanks."""
     rng = patient.rng("trunk")
     wall = rng.uniform(9, 15)
     visceral = 1 + 0.09 * np.clip(patient.fat / 30, 0, 1.5) + rng.normal(0, 0.015)
-    wide, front, back = 122 * visceral, 80 * visceral + rng.normal(0, 3), 82.0
+    wide, front, back = 129 * visceral, 86 * visceral + rng.normal(0, 3), 82.0
     fat = patient.fat
     sizes = {
         "cavity": (wide, front, back, 0.0),
@@ -98,30 +110,33 @@ def draw_trunk(patient: Patient) -> Trunk:
 def _domes(patient: Patient, rng: np.random.Generator) -> Shape:
     """What lies under the diaphragm; breathing moves it."""
     breath = rng.normal(0, 5)
-    right = patient.ellipsoid((58, 0, 8 + breath), (84, 92, 96))
-    left = patient.ellipsoid((-60, -2, 2 + breath), (80, 88, 92))
+    right = patient.ellipsoid((60, 4, 8 + breath), (86, 98, 96))
+    left = patient.ellipsoid((-60, 4, 4 + breath), (84, 96, 86))
     return Joined((right, left), blend=18.0)
 
 
-def wall_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
-    """Skin, fat and muscle, and the fat that fills the cavity."""
+def wall_layers(patient: Patient, trunk: Trunk) -> tuple[list[Layer], list[Layer]]:
+    """The fat that fills the cavity; muscle and skin around it, to be painted over organs that bulge into them."""
     rng = patient.rng("wall")
     strands = Texture(SmoothField.draw(rng, -SPAN, SPAN, 9.0), 7.0, -15, 45)
     sheets = Texture(SmoothField.draw(rng, -SPAN, SPAN, 12.0), 16.0, -60, 12)
-    return [
-        Layer(trunk.skin, (Band("skin", patient.hu("skin")), Band("fat", patient.hu("fat", 3), 2.0, strands))),
-        Layer(trunk.muscle, (Band("muscle", patient.hu("muscle", 4), 0.0, sheets),)),
-        Layer(trunk.cavity, (Band("fat", patient.hu("fat", 3) + 3, 0.0, strands),)),
+    fat = patient.hu("fat", 3)
+    ring = Common((trunk.muscle, Outside(trunk.cavity)), blend=0.0)
+    inner = [
+        Layer(trunk.skin, (Band("skin", patient.hu("skin")), Band("fat", fat, 2.0, strands))),
     ]
+    return inner, [Layer(ring, (Band("muscle", patient.hu("muscle", 4), 0.0, sheets),))]
 
 
 def chest_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
     """Lungs above the diaphragm, its muscle, and the lower part of the heart."""
     rng = patient.rng("chest")
     texture = Texture(SmoothField.draw(rng, -SPAN, SPAN, 10.0), 22.0, -40, 110)
-    above = Half(patient.place([(0, 0, 32)])[0], np.array([0.0, 0.0, -1.0]))
+    # The pleura reaches far lower behind than in front.
+    above = Half(patient.place([(0, 0, 12)])[0], np.array([0.0, 0.0, -1.0]))
+    slope = Half(patient.place([(0, 0, 42)])[0], np.array([0.0, 0.42, -0.9075]))
     mediastinum = patient.tube([(0, -60, 20), (0, -40, 150)], (22, 30), stretch=(1.0, 1.4, 1.0))
-    space = Common((Inset(trunk.cavity, -2.0), above, Outside(trunk.domes), Outside(mediastinum)), blend=4.0)
+    space = Common((Inset(trunk.cavity, -2.0), above, slope, Outside(trunk.domes), Outside(mediastinum)), blend=6.0)
     heart = Rough(_heart(patient), SmoothField.draw(rng, -SPAN, SPAN, 40.0), 2.0)
     blood = (Band("fat", patient.hu("fat"), 0.0), Band("muscle", 90.0, 6.0), Band("heart", patient.hu("heart", 8), 14.0))
     return [Layer(space, (Band("lung", patient.hu("lung", 15), 0.0, texture),)), Layer(heart, blood)]

@@ -1,5 +1,6 @@
 """Cases on the training grid: read once, kept memory-mapped, read as slices, and brought back to their own grid."""
 
+from atso_monai.prepare.augmented_slices import AugmentedSlices, collate_draws
 from atso_monai.prepare.case_dataset import CaseDataset, LabelledVolumes, one_case, prepare_case
 from atso_monai.prepare.datalist import load_datalist
 from atso_monai.prepare.foreground import slices_with_enough
@@ -16,6 +17,7 @@ from atso_monai.views import VIEWS, view_axis
 
 __all__ = [
     "VIEWS",
+    "AugmentedSlices",
     "CaseDataset",
     "Intensity",
     "LabelledVolumes",
@@ -27,6 +29,7 @@ __all__ = [
     "VolumeStore",
     "Window",
     "ZScore",
+    "collate_draws",
     "collate_slices",
     "labels_to_native",
     "load_datalist",

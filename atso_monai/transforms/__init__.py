@@ -3,12 +3,11 @@
 from atso_monai.transforms.fuse_views import FuseViews, FuseViewsd
 from atso_monai.transforms.keep_components import KeepComponents, KeepComponentsd, large_components
 from atso_monai.transforms.map_labels import MapLabels, MapLabelsd
+from atso_monai.transforms.rand_warp import RandWarpd
 from atso_monai.transforms.slice_spacing import NormalizeSliceSpacing, NormalizeSliceSpacingd
 from atso_monai.transforms.slice_view import SliceView, SliceViewd, slices_of, volume_of
-from atso_monai.views import VIEWS, view_axis
 
 __all__ = [
-    "VIEWS",
     "FuseViews",
     "FuseViewsd",
     "KeepComponents",
@@ -17,10 +16,10 @@ __all__ = [
     "MapLabelsd",
     "NormalizeSliceSpacing",
     "NormalizeSliceSpacingd",
+    "RandWarpd",
     "SliceView",
     "SliceViewd",
     "large_components",
     "slices_of",
-    "view_axis",
     "volume_of",
 ]

@@ -56,6 +56,8 @@ def test_a_missing_folder_names_the_way_to_get_it(tmp_path: Path) -> None:
         msd_cohort(tmp_path / "Task04_Hippocampus")
     with pytest.raises(CohortError, match=r"has no dataset\.json"):
         msd_cohort(tmp_path)
+    with pytest.raises(CohortError, match=r"No data set was given: set dataset_dir"):
+        msd_cohort(None)
 
 
 @pytest.mark.parametrize(

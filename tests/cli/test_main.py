@@ -1,0 +1,182 @@
+"""Each command parses its arguments and makes one call; the engine itself is not run here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import atso_monai
+from atso_monai.cli.main import COMMANDS, main
+from atso_monai.engine import Engine
+from atso_monai.errors import AtsoError, StepFailedError
+
+
+@pytest.fixture(autouse=True)
+def log_levels() -> Iterator[None]:
+    """``main`` quietens loggers for its process."""
+    names = ("monai", "monai.bundle.workflows")
+    before = [logging.getLogger(name).level for name in names]
+    yield
+    for name, level in zip(names, before, strict=True):
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+    """Engines that were told to run."""
+    started: list[Engine] = []
+
+    def run(self: Engine) -> None:
+        started.append(self)
+
+    monkeypatch.setattr(Engine, "run", run)
+    monkeypatch.setattr("atso_monai.engine.engine.print_run", lambda run: None)
+    return started
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What is shown for a command line that is refused with exit code 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    return shown
+
+
+HIPPOCAMPUS = ("--bundle", "msd_hippocampus")
+
+
+def test_run(runs: list[Engine], dataset_dir: Path, tmp_path: Path) -> None:
+    words = [
+        "run", *HIPPOCAMPUS, "--dataset_dir", str(dataset_dir), "--output-dir", str(tmp_path / "r #1"), "--generations",
+        "3", "--compare=[stso]", "--epochs::later", "7", "--labelled", "2", "--seed", "-1", "--views", "[axial]",
+    ]  # fmt: skip
+    assert main(words) == 0
+    (engine,) = runs
+    assert engine.run_dir == tmp_path / "r #1"
+    scheme = engine.scheme
+    assert (scheme.generations, scheme.compare, scheme.views) == (3, ("stso",), ("axial",))
+    assert (scheme.first_epochs, scheme.later_epochs) == (12, 7)
+    assert len(engine.cohort.labelled) == 2
+    assert not (tmp_path / "r #1").exists()
+
+
+def test_run_with_an_overlay(runs: list[Engine], dataset_dir: Path) -> None:
+    main(["run", *HIPPOCAMPUS, "--overlay", "regime_a", "--dataset_dir", str(dataset_dir), "--reference", "3", "--test=2"])
+    assert runs[0].scheme.views == ("sagittal",)
+    assert runs[0].cohort.labels == {0: "background", 1: "hippocampus"}
+
+
+def test_own_folders_come_in_pairs(dataset_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--images", str(dataset_dir / "images # 50%"), "--labels", str(dataset_dir / "labels # 50%")]
+    shown = refused(capsys, "run", *HIPPOCAMPUS, *words[:2])
+    assert "--images needs --labels" in shown
+    assert "--labels needs --images" in refused(capsys, "run", *HIPPOCAMPUS, *words[2:])
+
+
+def test_plan(dataset_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--dataset_dir", str(dataset_dir), "--output_dir", str(tmp_path / "r"), "--reference", "4", "--test", "2"]
+    assert main(["plan", *HIPPOCAMPUS, *words, "--generations", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "model/g1/f2/axial" in shown
+    assert "steps, still to do: " in shown
+    assert not (tmp_path / "r").exists()
+
+
+def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], scheme: Any) -> None:
+    from dataclasses import asdict
+
+    from atso_monai.files import write_json
+
+    assert "holds no run" in refused(capsys, "status", str(tmp_path))
+    write_json(tmp_path / "run.json", {"plan": asdict(scheme()), "settings": {}})
+    assert main(["status", str(tmp_path)]) == 0
+    assert "0 of " in capsys.readouterr().out
+
+
+def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Any] = []
+
+    def predict(*arguments: Any, **options: Any) -> list[Path]:
+        calls.append((arguments, options))
+        return [tmp_path]
+
+    monkeypatch.setattr("atso_monai.predict.predict", predict)
+    assert main(["predict", "runs/a #1", "b.nii.gz", "folder c", "--to", "out", "--device", "cuda:1"]) == 0
+    expected = (Path("runs/a #1"), [Path("b.nii.gz"), Path("folder c")], Path("out"))
+    assert calls == [(expected, {"device": "cuda:1"})]
+    assert capsys.readouterr().out == "1 labels in out\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "--generation", "3"], "has no id 'generation'. Did you mean 'generations'"),
+        (["run", "--epochs::frist", "3"], "Did you mean 'epochs::first'"),
+        (["run", "--label", "2"], "has no id 'label'. Did you mean 'labelled'"),
+        (["run", "--overlays", "regime_a"], "overlay"),
+        (["run", "--strategy", "atos"], "Did you mean 'atso'"),
+        (["run", "--views", "[axail]"], "Did you mean 'axial'"),
+        (["run", "--views", "axial"], "views must be a list"),
+        (["run", "--epochs", "3"], "epochs"),
+        (["run", "--compare", "stso"], "compare must be a list"),
+        (["run", "--workers", "0"], "workers must be a whole number of at least 1"),
+        (["run", "--overlay", "regime_b"], "has no overlay 'regime_b'"),
+        (["run", "stray"], "Received 'stray'"),
+        (["run", "--seed"], "--seed needs a value"),
+        (["plan", "--folds", "1"], "folds must be"),
+        (["run", "--labelled", "99"], "labelled=99"),
+    ],
+)
+def test_bad_input(
+    words: list[str], message: str, dataset_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = [*HIPPOCAMPUS, "--dataset_dir", str(dataset_dir), "--output_dir", str(tmp_path / "r")]
+    rest += ["--reference", "4", "--test", "2"]
+    assert message in refused(capsys, words[0], *rest, *words[1:])
+    assert not (tmp_path / "r").exists()
+
+
+def test_unknown_bundles_commands_and_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "Did you mean 'msd_hippocampus'" in refused(capsys, "run", "--bundle", "msd_hipocampus")
+    assert "invalid choice: 'rum'" in refused(capsys, "rum")
+    assert "unrecognized arguments: --seed 3" in refused(capsys, "status", str(tmp_path), "--seed", "3")
+    assert "the following arguments are required: --to" in refused(capsys, "predict", "a", "b")
+
+
+def test_errors_have_their_exit_codes(
+    monkeypatch: pytest.MonkeyPatch, dataset_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases: list[tuple[BaseException, int, str]] = [
+        (AtsoError("bad input"), 2, "error: bad input"),
+        (StepFailedError("model/g0/axial", "no memory", Path("log.txt")), 1, "Its log: log.txt"),
+        (KeyboardInterrupt(), 130, "Run the same command again"),
+    ]
+    for error, code, message in cases:
+
+        def run(self: Engine, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr(Engine, "run", run)
+        with pytest.raises(SystemExit) as caught:
+            main(["run", *HIPPOCAMPUS, "--dataset_dir", str(dataset_dir)])
+        assert caught.value.code == code
+        shown = capsys.readouterr().err
+        assert message in shown
+        assert "Traceback" not in shown
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--version"], ["--help"], *([command.__name__.rsplit(".", 1)[1], "--help"] for command in COMMANDS)):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert atso_monai.__version__ in shown
+    for command in COMMANDS:
+        assert command.HELP in shown

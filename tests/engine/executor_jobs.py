@@ -1,0 +1,52 @@
+"""Calls for test_executors.py: worker processes import them by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from atso_monai.errors import CheckpointError
+
+
+def echo(value: Any, device: str | None = None) -> tuple[Any, str | None, int]:
+    return value, device, os.getpid()
+
+
+def occupy(seconds: float, device: str | None = None) -> tuple[str | None, float, float]:
+    began = time.monotonic()
+    time.sleep(seconds)
+    return device, began, time.monotonic()
+
+
+def fail(kind: str, device: str | None = None) -> None:
+    if kind == "wrapped":
+        try:
+            raise CheckpointError("g0.pt does not fit")
+        except CheckpointError as error:
+            raise RuntimeError("Failed to instantiate component") from error
+    raise {"value": ValueError("7 is odd"), "exit": SystemExit(3)}[kind]
+
+
+def die(how: str, device: str | None = None) -> None:
+    if how == "exit":
+        os._exit(5)
+    os.kill(os.getpid(), getattr(signal, how))
+    time.sleep(30)
+
+
+def interrupted(device: str | None = None) -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "still here"
+
+
+def unpicklable(device: str | None = None) -> Any:
+    return threading.Lock()
+
+
+def modules(device: str | None = None) -> dict[str, Any]:
+    main = sys.modules["__main__"]
+    return {"monai": "monai" in sys.modules, "main": getattr(main, "__file__", None), "pid": os.getpid()}
