@@ -13,7 +13,8 @@ from monai.bundle import ConfigWorkflow
 from tqdm import tqdm
 
 from atso_monai.bundle import override
-from atso_monai.errors import ConfigError, PrepareError
+from atso_monai.errors import ConfigError, PrepareError, cause_of
+from atso_monai.prepare.datalist import is_volume_file
 from atso_monai.volume_file import SUFFIXES, case_id
 
 
@@ -54,6 +55,10 @@ def predict(
     try:
         _show_progress(workflow.parser.get_parsed_content("evaluator"), items)
         workflow.run()
+    except Exception as error:
+        if (ours := cause_of(error)) is None:
+            raise
+        raise ours from None
     finally:
         workflow.finalize()
     return targets
@@ -78,8 +83,8 @@ def scans(images: Sequence[str | Path]) -> list[dict[str, str]]:
     files: list[Path] = []
     for path in map(Path, images):
         if path.is_dir():
-            files += sorted(f for f in path.iterdir() if f.name.endswith(SUFFIXES) and not f.name.startswith("."))
-        elif path.is_file() and path.name.endswith(SUFFIXES):
+            files += sorted(f for f in path.iterdir() if is_volume_file(f))
+        elif path.is_file() and is_volume_file(path):
             files.append(path)
         else:
             what = "is no volume file" if path.exists() else "does not exist"

@@ -68,7 +68,9 @@ def bundle(folder: Path, **files: Any) -> Path:
 
 def test_overlays_are_merged_in_order(tmp_path: Path) -> None:
     base = {"a": 1, "deep": {"x": 1, "y": [1, 2]}}
-    root = bundle(tmp_path, train=base, train_one={"a": 2, "deep::x": 5}, train_two={"deep::y": [3]}, atso_three={"b": 1})
+    root = bundle(
+        tmp_path, train=base, train_one={"a": 2, "deep::x": 5}, train_two={"deep::y": [3]}, atso_three={"b": 1}
+    )
     assert read_config(root, "train") == base
     assert read_config(root, "train", ["one"]) == {"a": 2, "deep": {"x": 5, "y": [1, 2]}}
     assert read_config(root, "train", ["one", "two"]) == {"a": 2, "deep": {"x": 5, "y": [3]}}
@@ -79,7 +81,9 @@ def test_overlays_are_merged_in_order(tmp_path: Path) -> None:
 
 
 def test_an_overlay_that_sets_what_is_not_there(tmp_path: Path) -> None:
-    root = bundle(tmp_path, train={"batch_size": 1, "deep": {"x": 1}}, train_bad={"batchsize": 2}, train_deep={"deeep::z": 1})
+    root = bundle(
+        tmp_path, train={"batch_size": 1, "deep": {"x": 1}}, train_bad={"batchsize": 2}, train_deep={"deeep::z": 1}
+    )
     with pytest.raises(ConfigError, match=r"train_bad\.yaml sets 'batchsize'.*Did you mean 'batch_size'"):
         read_config(root, "train", ["bad"])
     with pytest.raises(ConfigError, match="sets 'deeep::z'"):
@@ -88,7 +92,9 @@ def test_an_overlay_that_sets_what_is_not_there(tmp_path: Path) -> None:
 
 def test_an_unknown_overlay(tmp_path: Path) -> None:
     root = bundle(tmp_path, train={}, train_regime_a={}, atso_demo={})
-    with pytest.raises(ConfigError, match="has no overlay 'regime_b'. It has: demo, regime_a. Did you mean 'regime_a'"):
+    with pytest.raises(
+        ConfigError, match=r"has no overlay 'regime_b'. It has: demo, regime_a. Did you mean 'regime_a'"
+    ):
         read_config(root, "train", ["regime_b"])
 
 
@@ -127,7 +133,11 @@ def test_values_are_set_in_place(key: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("key", "nearest"),
-    [("sed", "seed"), ("train::trainer::max_epoch", "train::trainer::max_epochs"), ("train::handlers::2::b", "train::handlers")],
+    [
+        ("sed", "seed"),
+        ("train::trainer::max_epoch", "train::trainer::max_epochs"),
+        ("train::handlers::2::b", "train::handlers"),
+    ],
 )
 def test_an_unknown_id_is_refused_with_the_nearest(key: str, nearest: str) -> None:
     content = config()
@@ -184,7 +194,7 @@ def test_a_run_happens_inside_its_folder_and_leaves_the_process_as_it_was(tmp_pa
 def test_finalize_runs_after_an_error_too(tmp_path: Path, part: str) -> None:
     folder = step(tmp_path / "step", {**RUN, part: ["$1 / 0"]})
     cwd = os.getcwd()
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - MONAI's own wrapping
+    with pytest.raises(Exception) as caught:
         run_config(folder, "score", {})
     assert isinstance(caught.value.__cause__ or caught.value, ZeroDivisionError)
     assert (folder / "finalized").exists()
@@ -192,7 +202,7 @@ def test_finalize_runs_after_an_error_too(tmp_path: Path, part: str) -> None:
 
 
 def test_a_run_refuses_unknown_ids(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has no id 'outputdir'.*'output_dir'"):
+    with pytest.raises(ConfigError, match=r"has no id 'outputdir'.*'output_dir'"):
         run_config(step(tmp_path / "step", RUN), "score", {"outputdir": "."})
 
 
@@ -208,9 +218,9 @@ INFERENCE_IDS = (
     "evaluator", "handlers", "cache_dir", "checkpoints", "num_classes", "context",
 )  # fmt: skip
 ATSO_IDS = (
-    "bundle_root", "output_dir", "seed", "strategy", "compare", "generations", "epochs::first", "epochs::later", "views",
-    "start", "evaluate_each_generation", "final_labels", "diagnostics", "overlays", "overrides", "executor", "workers",
-    "threads", "devices", "cache_dir", "cohort", "engine", "labelled", "reference", "test", "folds",
+    "bundle_root", "output_dir", "seed", "strategy", "compare", "generations", "epochs::first", "epochs::later",
+    "views", "start", "evaluate_each_generation", "final_labels", "diagnostics", "overlays", "overrides", "executor",
+    "workers", "threads", "devices", "cache_dir", "cohort", "engine", "labelled", "reference", "test", "folds",
 )  # fmt: skip
 
 
@@ -244,7 +254,9 @@ def test_required_properties_of_monai(root: Path, name: str, kind: str) -> None:
 
 @each_bundle
 def test_every_overlay_fits(root: Path) -> None:
-    overlays = {f.stem.split("_", 1)[1] for f in (root / "configs").glob("*_*.yaml") if not f.stem.startswith("multi_gpu")}
+    overlays = {
+        f.stem.split("_", 1)[1] for f in (root / "configs").glob("*_*.yaml") if not f.stem.startswith("multi_gpu")
+    }
     for overlay in overlays:
         for name in ("train", "inference", "atso"):
             read_config(root, name, [overlay])

@@ -24,7 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in COMMANDS:
         name = command.__name__.rsplit(".", 1)[1]
         sub = commands.add_parser(
-            name, help=command.HELP, description=command.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=command.HELP,
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # --label is a misspelt --labelled, not --labels
         )
         command.add_arguments(sub)
         sub.set_defaults(carry_out=command.carry_out)
@@ -41,6 +45,7 @@ def _quiet() -> None:
     """MONAI's own remarks on configuration files are for its developers; steps log them to their own files."""
     logging.getLogger("monai").setLevel(logging.ERROR)
     logging.getLogger("monai.bundle.workflows").setLevel(logging.ERROR)
+    logging.getLogger("ignite").setLevel(logging.CRITICAL)  # it logs each error that it passes on
     warnings.filterwarnings("ignore", module="monai")
 
 

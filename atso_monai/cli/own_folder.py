@@ -9,9 +9,6 @@ from typing import Any
 
 from atso_monai.errors import ConfigError
 
-CT_BELOW = -200.0
-"""A scan with values below this is taken for CT in Hounsfield units (air is about -1000)."""
-
 
 def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Settings that put the folders in the place of the bundle's cohort, and the overlays that fit the scans.
@@ -19,6 +16,7 @@ def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]
     The pairing of images and labels is shown before it is used.
     """
     from atso_monai.cohort import pair_folders, pairing_table
+    from atso_monai.prepare.choose import coarser_spacing, modality, ras_spacing
     from atso_monai.volume_file import inspect_volume
 
     if labels is None:
@@ -37,8 +35,20 @@ def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]
     own |= {name: None for name in ("labelled", "reference") if name not in values}
     own |= {"test": 0} if "test" not in values else {}
     first = inspect_volume(pairing.pairs[0].image)
-    kind = "ct" if first.minimum < CT_BELOW else "mr"
-    print(
-        f"intensities: taken for {kind.upper()} ({first.path}: {first.minimum:g} to {first.maximum:g})", file=sys.stderr
+    kind, coarse = modality(first), coarser_spacing(first)
+    at = (
+        f"{coarse:g} mm (larger scans are trained on coarser; labels come out on their own grid)"
+        if coarse
+        else "their own spacing"
     )
+    print(f"scans taken for {kind.upper()}, trained on at {at}, going by {first.path}", file=sys.stderr)
+    own.setdefault("overrides", values.get("overrides") or _grid(coarse, ras_spacing(first)))
     return own, [] if kind == "ct" else ["mr"]
+
+
+def _grid(coarse: float | None, spacing: list[float]) -> dict[str, Any]:
+    """Overrides of the bundle's configurations for a spacing, and for what the augmentation's millimetres mean."""
+    if coarse is None:
+        return {"train": {"voxel_size": spacing}}
+    cube = [coarse] * 3
+    return {"train": {"voxel_size": cube, "spacing": cube}, "inference": {"spacing": cube}}

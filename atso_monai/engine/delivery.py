@@ -65,7 +65,7 @@ def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
 
 def _write_configs(place: Workplace, folder: Path, views: Sequence[str]) -> None:
     inference = bundle_config(place, "predict")
-    weights = {view: f"$@bundle_root + '/models/{view}.pt'" for view in views}
+    weights = {view: f"$str(@bundle_root) + '/models/{view}.pt'" for view in views}
     override(inference, {"bundle_root": ".", "checkpoints": weights}, "configs/inference.yaml")
     train = bundle_config(place, "train")
     override(train, {"bundle_root": "."}, "configs/train.yaml")

@@ -21,7 +21,7 @@ from atso_monai.engine.preflight import bytes_needed, content_hashes, training_s
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
-from atso_monai.engine.scheme import Scheme, at_least
+from atso_monai.engine.scheme import Scheme, at_least, listed, mapped
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError, nearest
@@ -110,14 +110,14 @@ class Engine:
         self._made: Cohort | None = None
         self.run_dir = as_given(output_dir).absolute()
         self._shape = {
-            "strategy": strategy, "compare": tuple(compare or ()), "views": tuple(views), "generations": generations,
-            "start": start, "evaluate_each_generation": evaluate_each_generation, "final_labels": final_labels,
-            "diagnostics": diagnostics,
+            "strategy": strategy, "compare": listed("compare", compare), "views": listed("views", views),
+            "generations": generations, "start": start, "evaluate_each_generation": evaluate_each_generation,
+            "final_labels": final_labels, "diagnostics": diagnostics,
         }  # fmt: skip
-        self._epochs = dict(epochs or {"first": 3, "later": 4})
-        self._seed, self._overlays, self._overrides = seed, tuple(overlays or ()), dict(overrides or {})
+        self._epochs = mapped("epochs", epochs) or {"first": 3, "later": 4}
+        self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
         self._executor, self._workers, self._threads = executor, workers, threads
-        self._devices = tuple(devices or ())
+        self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
 
     @property
@@ -239,7 +239,7 @@ class Engine:
             threads=self._threads,
             overlays=self._overlays,
             overrides=self._overrides,
-            common={"train": classes | ({"size": list(size)} if size else {}), "inference": classes},
+            common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
             revealed=self.cohort.revealed() if "oracle" in strategies else None,
             keep_snapshot=self._shape["start"] == "snapshot",
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from atso_monai.engine.plan import fold_name
 from atso_monai.errors import ConfigError, nearest
@@ -75,6 +76,20 @@ class Scheme:
 def _one_of(what: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         raise ConfigError(f"{what} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")
+
+
+def listed(what: str, value: object) -> tuple[Any, ...]:
+    """``value``, called ``what``, as a tuple, and None as an empty one; ConfigError for a text or a single value."""
+    if value is not None and not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{what} must be a list. Received: {value!r}. Write [{value}].")
+    return tuple(value or ())
+
+
+def mapped(what: str, value: object) -> dict[str, Any]:
+    """``value``, called ``what``, as a dict, and None as an empty one; ConfigError for anything else."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"{what} must map names to values. Received: {value!r}.")
+    return dict(value or {})
 
 
 def at_least(what: str, value: object, least: int) -> None:

@@ -35,9 +35,8 @@ class ViewInferer(Inferer):
         super().__init__()
         if context < 1 or context % 2 == 0:
             raise ValueError(f"context must be odd and positive. Received: {context}.")
-        for name, value, known in (("activation", activation, ("softmax", "sigmoid")), ("fuse", fuse, ("mean", "vote"))):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
+        _one_of("activation", activation, ("softmax", "sigmoid"))
+        _one_of("fuse", fuse, ("mean", "vote"))
         self.context, self.batch_size = context, batch_size
         self.activation, self.fuse = activation, fuse
 
@@ -96,6 +95,11 @@ class ViewInferer(Inferer):
         votes = torch.zeros_like(probabilities).scatter_(1, probabilities.argmax(1, keepdim=True), 1.0)
         # all views' probabilities together weigh less than half a vote: they only decide between equal votes
         return (votes + probabilities / (2 * views)) / views
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
 
 
 def _with_neighbours(slices: torch.Tensor, chosen: Sequence[int], context: int) -> torch.Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from atso_monai.errors import ConfigError
 from atso_monai.phantom.grid import Array
 
 
@@ -28,7 +29,7 @@ class Scanner:
         fat: subcutaneous fat at the belly in mm.
     """
 
-    phase: tuple[float, float] = (1.4, 2.0)
+    phase: tuple[float, float] = (1.0, 2.0)
     noise: tuple[float, float] = (6.0, 11.0)
     blur: tuple[float, float] = (0.7, 1.2)
     jitter: float = 0.04
@@ -37,6 +38,18 @@ class Scanner:
     gain: tuple[float, float] = (0.98, 1.02)
     size: tuple[float, float] = (0.94, 1.08)
     fat: tuple[float, float] = (8.0, 28.0)
+
+    def __post_init__(self) -> None:
+        ranges = {name: getattr(self, name) for name in ("phase", "noise", "blur", "offset", "gain", "size", "fat")}
+        bad = {name: pair for name, pair in ranges.items() if len(pair) != 2 or not pair[0] <= pair[1]}
+        bad |= {name: pair for name, pair in ranges.items() if name != "offset" and min(pair) < 0}
+        bad |= {} if 0 <= self.jitter < 0.5 else {"jitter": self.jitter}
+        bad |= {} if 0.2 <= self.thickness <= 5 else {"thickness": self.thickness}
+        if bad:
+            raise ConfigError(
+                "A scanner's ranges are (lowest, highest), only the offset below 0; jitter is in [0, 0.5), thickness "
+                f"in [0.2, 5]. Received: {bad}. Give ranges of that kind."
+            )
 
 
 SHIFTED = Scanner(
@@ -64,7 +77,9 @@ class Acquisition:
 
 def draw_acquisition(scanner: Scanner, rng: np.random.Generator) -> Acquisition:
     """Draw noise, kernel and calibration of one scan."""
-    return Acquisition(*(float(rng.uniform(*limits)) for limits in (scanner.noise, scanner.blur, scanner.offset, scanner.gain)))
+    return Acquisition(
+        *(float(rng.uniform(*limits)) for limits in (scanner.noise, scanner.blur, scanner.offset, scanner.gain))
+    )
 
 
 def acquire(hu: Array, spacing: tuple[float, ...], scan: Acquisition, rng: np.random.Generator) -> NDArray[np.int16]:

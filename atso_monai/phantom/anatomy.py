@@ -50,8 +50,7 @@ def _table(patient: Patient, trunk: Trunk) -> list[Layer]:
     across = np.linspace(-230, 230, 24)
     layers = []
     for drop, bend in ((0.0, 0.0009), (22.0, 0.0006)):
-        for z in (0.0,):
-            line = np.column_stack([across, back - drop + bend * across**2, np.full(24, z)])
-            shape = Tube(line, np.full(24, 1.5), (1.0, 1.0, 400.0))
-            layers.append(Layer(shape, (Band("table", patient.hu("table")),)))
+        line = np.column_stack([across, back - drop + bend * across**2, np.zeros(24)])
+        plate = Tube(line, np.full(24, 1.5), stretch=(1.0, 1.0, 400.0))
+        layers.append(Layer(plate, (Band("table", patient.hu("table")),)))
     return layers

@@ -14,7 +14,6 @@ from atso_monai.phantom.anatomy import anatomy_layers
 from atso_monai.phantom.grid import Array, Grid, sample_grid
 from atso_monai.phantom.layers import Canvas, Layer
 from atso_monai.phantom.patient import draw_patient, part_rng
-from atso_monai.phantom.tissue import TISSUES
 
 SHAPE = (96, 96, 40)
 FIELD_OF_VIEW = (360.0, 360.0, 240.0)  # mm, RAS: dome of the liver to the iliac crests
@@ -51,9 +50,11 @@ def phantom_case(
     """Make an abdominal CT with a pancreas label.
 
     Args:
-        seed: at least 0. The same seed is the same person on every grid; a scanner with other ranges changes size, fat and phase.
+        seed: at least 0. The same seed is the same person on every grid; other ranges of the scanner change that
+            person's size, fat and contrast phase.
         shape: voxels along the RAS axes, before the scanner's slice thickness.
-        spacing: voxel size in mm before the scanner's jitter and slice thickness; ``FIELD_OF_VIEW / shape`` where None.
+        spacing: voxel size in mm, before the scanner's jitter and slice thickness; where None,
+            ``FIELD_OF_VIEW / shape``.
         scanner: where None, ``Scanner()``.
 
     Raises:
@@ -75,18 +76,24 @@ def _scan_grid(
     seed: int, shape: tuple[int, int, int], spacing: tuple[float, float, float] | None, scanner: Scanner
 ) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Shape and spacing after the scanner's jitter and slice thickness."""
-    sides = np.divide(FIELD_OF_VIEW, shape) if spacing is None else np.asarray(spacing, float)
-    if seed < 0 or len(shape) != 3 or len(sides) != 3 or min(shape) < 8 or not (np.isfinite(sides) & (sides > 0)).all():
+    if seed < 0 or len(shape) != 3 or min(shape) < 8 or not _is_spacing(spacing):
         raise ConfigError(
             "A phantom needs a seed of 0 or more, three sizes of at least 8 voxels and three positive spacings in mm. "
             f"Received: seed={seed}, shape={shape}, spacing={spacing}. Leave spacing out to cover an abdomen."
         )
+    sides = np.divide(FIELD_OF_VIEW, shape) if spacing is None else np.asarray(spacing, float)
     plane, between = 1 + scanner.jitter * part_rng(seed, "spacing").uniform(-1, 1, 2)
     x, y, z = np.round(sides * (plane, plane, between * scanner.thickness), 4)
     return (shape[0], shape[1], max(8, round(shape[2] / scanner.thickness))), (float(x), float(y), float(z))
 
 
-def _sample(layers: list[Layer], shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> tuple[Array, NDArray[np.uint8], Array]:
+def _is_spacing(spacing: tuple[float, ...] | None) -> bool:
+    return spacing is None or (len(spacing) == 3 and all(0 < side < np.inf for side in spacing))
+
+
+def _sample(
+    layers: list[Layer], shape: tuple[int, int, int], spacing: tuple[float, float, float]
+) -> tuple[Array, NDArray[np.uint8], Array]:
     """Mean HU, middle tissue and pancreas share of every voxel (X, Y, Z each), painted slab by slab."""
     finer = tuple(int(np.ceil(side / _FINEST)) for side in spacing)
     grid = sample_grid(shape, spacing, finer)
@@ -115,4 +122,5 @@ def _main_component(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     if count <= 1:
         return mask.astype(np.uint8)
     largest = np.bincount(pieces.ravel())[1:].argmax() + 1
-    return (pieces == largest).astype(np.uint8)
+    kept: NDArray[np.uint8] = (pieces == largest).astype(np.uint8)
+    return kept

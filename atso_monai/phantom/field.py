@@ -60,4 +60,5 @@ class SmoothField:
         offset = np.abs((positions - self.origin[axis])[:, None] / self.scale - np.arange(*span))
         near = 2 / 3 - offset**2 + offset**3 / 2
         far = np.clip(2 - offset, 0, None) ** 3 / 6
-        return np.where(offset < 1, near, far).astype(np.float32)
+        weights: Array = np.where(offset < 1, near, far).astype(np.float32)
+        return weights

@@ -52,7 +52,8 @@ def is_empty(box: Box) -> bool:
 
 
 def _between(axis: Array, low: float, high: float) -> slice:
-    return slice(int(np.searchsorted(axis, low)), int(np.searchsorted(axis, high, side="right")))
+    # Single precision: searching float32 for a float64 converts the whole axis each time.
+    return slice(int(axis.searchsorted(np.float32(low))), int(axis.searchsorted(np.float32(high), side="right")))
 
 
 def sample_grid(shape: tuple[int, ...], spacing: tuple[float, ...], finer: tuple[int, ...] = (1, 1, 1)) -> Grid:

@@ -6,9 +6,9 @@ import numpy as np
 
 from atso_monai.phantom.layers import Band, Layer, Texture
 from atso_monai.phantom.pancreas import Pancreas
-from atso_monai.phantom.patient import Patient, spline
-from atso_monai.phantom.shapes import Half, Points, Rough, Tube
-from atso_monai.phantom.solids import Common, Outside
+from atso_monai.phantom.patient import Patient, moved, spline
+from atso_monai.phantom.shapes import Half, Points, Tube
+from atso_monai.phantom.solids import Common, Outside, Rough
 from atso_monai.phantom.trunk import Trunk
 
 _UP = np.array([0.0, -1.0, 0.0])  # gas lies above its level: in front, as the patient lies on the back
@@ -19,7 +19,9 @@ def stomach_layers(patient: Patient, trunk: Trunk, plan: Pancreas) -> list[Layer
     rng = patient.rng("stomach")
     fill = rng.uniform(0.62, 1.05)
     sag = rng.normal(0, 9)
-    line = np.array([(-64, -20, 72), (-76, 4, 60), (-70, 34, 34), (-40, 54, 8 + sag), (-4, 57, 1 + sag), (26, 47, 8)], float)
+    line = np.array(
+        [(-64, -20, 72), (-76, 4, 60), (-70, 34, 34), (-40, 54, 8 + sag), (-4, 57, 1 + sag), (26, 47, 8)], float
+    )
     line[-1] = _pylorus(plan)
     radii = np.array([28.0, 31.0, 28.0, 23.0, 16.0, 8.0]) * np.array([fill, fill, fill, fill, 0.5 + fill / 2, 1])
     line[:-1] = trunk.held(_pushed_off(line[:-1], radii[:-1], plan), 0.8 * radii[:-1], patient.size)
@@ -41,19 +43,19 @@ def stomach_layers(patient: Patient, trunk: Trunk, plan: Pancreas) -> list[Layer
 def _pushed_off(points: Points, radii: Points, plan: Pancreas) -> Points:
     """Points (N, 3) moved forwards and upwards off the gland until bags of ``radii`` just clear it."""
     gland = spline(np.column_stack([plan.line, plan.radii]), 4.0)
-    moved = points.copy()
-    for point, radius in zip(moved, radii, strict=True):
+    free = points.copy()
+    for point, radius in zip(free, radii, strict=True):
         away = point - gland[:, :3]
         room = np.linalg.norm(away, axis=1) - gland[:, 3] - radius - 3
         nearest = int(room.argmin())
         if room[nearest] < 0:
-            aim = away[nearest] / np.linalg.norm(away[nearest]) + (0.0, 0.7, 0.5)
-            point -= room[nearest] * aim / np.linalg.norm(aim)
-    return moved
+            aim = away[nearest] / np.linalg.norm(away[nearest]) + np.array([0.0, 0.7, 0.5])
+            point[:] = point - room[nearest] * aim / np.linalg.norm(aim)
+    return free
 
 
 def _pylorus(plan: Pancreas) -> Points:
-    place: Points = plan.head + (2.0, 27.0, 20.0)
+    place: Points = moved(plan.head, 2.0, 27.0, 20.0)
     return place
 
 
@@ -67,9 +69,9 @@ def duodenum_layers(patient: Patient, plan: Pancreas) -> list[Layer]:
     line = np.array(
         [
             _pylorus(plan),
-            head + (16, 18, 20),
-            head + (out, 4, 4),
-            head + (out, -5, -18),
+            moved(head, 16, 18, 20),
+            moved(head, out, 4, 4),
+            moved(head, out, -5, -18),
             (head[0] + out * 0.55, 4, across + 8),
             (4, 5, across),
             (-24, 6, across + 9),
@@ -86,11 +88,12 @@ def duodenum_layers(patient: Patient, plan: Pancreas) -> list[Layer]:
 
 def _content(patient: Patient, rng: np.random.Generator, tube: Tube, thick: float) -> tuple[Band, ...]:
     """Fluid or chyme at a wall of ``thick`` mm, feathery by folds, rarely with gas or oral contrast medium."""
-    hu = patient.hu("bowel content") + rng.choice((0.0, 30.0, 50.0), p=(0.4, 0.35, 0.25)) + rng.normal(0, 6)
+    meal = float(patient.rng("meal").uniform(0, 75))  # what the bowel holds is much alike in one person
+    hu = patient.hu("bowel content") + meal * rng.uniform(0.6, 1.2) + rng.normal(0, 7)
     folds = Texture(patient.field(rng, tube.low, tube.high, 4.5), 14.0, -45, 45)
     bands = [Band("bowel content", hu, thick, folds)]
     if rng.random() < 0.22:
-        level = tube.points.mean(0) + (0, rng.uniform(-1, 5), 0)
+        level = moved(tube.points.mean(0), 0, rng.uniform(-1, 5), 0)
         bands.append(Band("gas", patient.hu("gas"), max(thick - 1, 2.0), within=Half(level, _UP)))
     return tuple(bands)
 
@@ -102,7 +105,7 @@ def small_bowel(patient: Patient, trunk: Trunk, plan: Pancreas) -> tuple[list[La
     layers = []
     for centre in centres:
         tube = _loop(patient, trunk, rng, centre)
-        wall = Band("bowel wall", patient.hu("bowel wall", 6) + rng.normal(0, 7))
+        wall = Band("bowel wall", patient.hu("bowel wall", 8) + rng.normal(0, 7))
         thick = rng.choice((2.0, 3.0, 6.0), p=(0.35, 0.4, 0.25))
         layers.append(Layer(tube, (wall, *_content(patient, rng, tube, float(thick)))))
     return layers, centres
@@ -154,12 +157,17 @@ def colon_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
     control[:, :3] = trunk.held(control[:, :3], control[:, 3], patient.size)
     line = spline(control, 7.0)
     pouches = 1 + 0.14 * np.sin(np.arange(len(line)) * 7.0 * 2 * np.pi / 30)
-    girth = rng.uniform(0.8, 1.1) * (1 + 0.12 * np.interp(np.arange(len(line)), np.arange(0, len(line), 9), rng.normal(size=-(-len(line) // 9))))
+    girth = rng.uniform(0.8, 1.1) * (
+        1 + 0.12 * np.interp(np.arange(len(line)), np.arange(0, len(line), 9), rng.normal(size=-(-len(line) // 9)))
+    )
     tube = Tube(patient.place(line[:, :3]), patient.size * line[:, 3] * pouches * girth)
     field = patient.field(rng, tube.low, tube.high, 5.5)
     wall = Band("bowel wall", patient.hu("bowel wall", 6) - 25)
     stool = Band("bowel content", 25.0, 2.5, Texture(field, 190.0, -560, 25))
-    bubble = Tube(tube.points + (0, 4.0, 0), np.maximum(tube.radii - 6.5 + 7 * np.clip(_patches(rng, len(line)), -1.5, 0.4), 0.0))
+    bubble = Tube(
+        moved(tube.points, 0, 4.0, 0),
+        np.maximum(tube.radii - 6.5 + 7 * np.clip(_patches(rng, len(line)), -1.5, 0.4), 0.0),
+    )
     return [Layer(piece, (wall, stool)) for piece in tube.pieces(12)] + [
         Layer(piece, (Band("gas", patient.hu("gas")),)) for piece in bubble.pieces(12) if piece.radii.max() > 2
     ]

@@ -25,7 +25,8 @@ class Texture:
 
     def on(self, grid: Grid) -> Array:
         """Values (X, Y, Z) in HU to add."""
-        return np.clip(self.field.on(grid) * np.float32(self.gain), self.low, self.high)
+        values: Array = np.clip(self.field.on(grid) * np.float32(self.gain), self.low, self.high)
+        return values
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,11 @@ class Canvas:
             if band.within is not None:
                 depth = np.maximum(depth, np.broadcast_to(band.within.distance(part.grid), touched.shape)[touched])
             share = np.clip(np.float32(0.5) - depth / np.float32(part.grid.edge), 0, 1)
-            value = np.float32(band.hu) if band.texture is None else band.texture.on(part.grid)[touched] + np.float32(band.hu)
+            value = (
+                np.float32(band.hu)
+                if band.texture is None
+                else band.texture.on(part.grid)[touched] + np.float32(band.hu)
+            )
             hu += share * (value - hu)
             tissue[share > 0.5] = TISSUES[band.tissue]
             pancreas += (share if band.tissue == "pancreas" else np.float32(0)) - share * pancreas

@@ -6,9 +6,9 @@ import numpy as np
 
 from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.layers import Band, Layer, Texture
-from atso_monai.phantom.patient import Patient
-from atso_monai.phantom.shapes import Points, Rough, Shape
-from atso_monai.phantom.solids import Common, Inset, Joined, Outside
+from atso_monai.phantom.patient import Patient, moved
+from atso_monai.phantom.shapes import Points, Shape
+from atso_monai.phantom.solids import Common, Inset, Joined, Outside, Rough
 from atso_monai.phantom.trunk import Trunk
 
 
@@ -39,7 +39,7 @@ def _hollow(patient: Patient) -> Shape:
 
 def _trees(patient: Patient, rng: np.random.Generator) -> list[tuple[str, Shape]]:
     """Vessels inside the liver: from the porta outwards, and from the upper vena cava outwards."""
-    found = []
+    found: list[tuple[str, Shape]] = []
     for kind, root, ends, radius in (
         ("portal vein", (40, 18, 32), ((98, 10, 52), (92, -35, 25), (85, 45, 25), (10, 50, 58), (100, -5, 5)), 5.5),
         ("systemic vein", (20, -8, 86), ((112, -5, 45), (75, 45, 60), (0, 50, 66), (80, -45, 60)), 5.0),
@@ -51,7 +51,7 @@ def _trees(patient: Patient, rng: np.random.Generator) -> list[tuple[str, Shape]
             tubes.append(patient.tube([root, middle, tip], (radius, radius * 0.7, 1.5), step=14.0))
             twig = tip + rng.normal(0, 22, 3)
             tubes.append(patient.tube([middle, twig], (radius * 0.5, 1.3), step=20.0))
-        found.append((kind, Joined(tuple(tubes), 0.0)))
+        found.append((kind, Joined(tuple(tubes), blend=0.0)))
     return found
 
 
@@ -83,7 +83,7 @@ def _kidney(patient: Patient, rng: np.random.Generator, side: int, centre: Point
     size = np.array([25.0, 25.0, 52.0]) * rng.uniform(0.9, 1.1) * rng.uniform(0.94, 1.06, 3)
     degrees = (8.0, -side * 12.0, side * 25.0)
     bed = patient.ellipsoid(centre, (size + 9).tolist(), degrees)
-    medial = centre + (-side * 17.0, 7.0, 0.0)
+    medial = moved(centre, -side * 17.0, 7.0, 0.0)
     body = patient.ellipsoid(centre, size.tolist(), degrees)
     sinus = patient.ellipsoid(medial, (15.0, 11.0, 21.0), degrees)
     shape = Rough(Common((body, Outside(sinus)), 6.0), _field(patient, rng, body, 18.0), 1.2)
@@ -92,7 +92,9 @@ def _kidney(patient: Patient, rng: np.random.Generator, side: int, centre: Point
         Band("kidney cortex", patient.hu("kidney cortex", 8)),
         Band("kidney medulla", patient.hu("kidney medulla", 5), 5.0, within=columns),
     )
-    pelvis = patient.tube([medial, medial + (-side * 9.0, 3.0, -6.0), medial + (-side * 16.0, 2.0, -40.0)], (6, 4, 2))
+    pelvis = patient.tube(
+        [medial, moved(medial, -side * 9.0, 3.0, -6.0), moved(medial, -side * 16.0, 2.0, -40.0)], (6, 4, 2)
+    )
     return [
         Layer(bed, (Band("fat", patient.hu("fat", 3)),)),
         Layer(shape, bands),
@@ -102,8 +104,8 @@ def _kidney(patient: Patient, rng: np.random.Generator, side: int, centre: Point
 
 def _adrenal(patient: Patient, side: int, centre: Points) -> Shape:
     top = np.array([side * 40.0, -34.0, centre[2] + 50])
-    tail = top + (side * 5.0, -16.0, -4.0)
-    return patient.tube([top + (-side * 2.0, 5.0, 4.0), top, tail], (2.2, 3, 2), step=8.0, stretch=(1.0, 1.0, 3.0))
+    tail = moved(top, side * 5.0, -16.0, -4.0)
+    return patient.tube([moved(top, -side * 2.0, 5.0, 4.0), top, tail], (2.2, 3, 2), step=8.0, stretch=(1.0, 1.0, 3.0))
 
 
 def _field(patient: Patient, rng: np.random.Generator, shape: Shape, scale: float) -> SmoothField:

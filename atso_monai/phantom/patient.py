@@ -13,6 +13,8 @@ from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.shapes import Ellipsoid, Points, Tube
 from atso_monai.phantom.tissue import hounsfield
 
+Line = Sequence[Sequence[float] | Points] | Points
+
 # The reference patient: origin between the first and second lumbar vertebra, in the middle of the body; x to the
 # patient's right, y to the front, z to the head, all in mm. Organs are written down in this frame.
 
@@ -43,7 +45,7 @@ class Patient:
         """The generator of one body part, so that no part's draws move another's."""
         return part_rng(self.seed, part)
 
-    def place(self, points: Sequence[Sequence[float]] | Points) -> Points:
+    def place(self, points: Line) -> Points:
         """Points (N, 3) of the reference frame, warped and brought into the scanner."""
         p = np.atleast_2d(np.asarray(points, float))
         for vector, amplitude, offset in self.waves:
@@ -53,7 +55,7 @@ class Patient:
 
     def tube(
         self,
-        points: Sequence[Sequence[float]] | Points,
+        points: Line,
         radii: float | Sequence[float] | Points,
         *,
         step: float = 8.0,
@@ -73,12 +75,21 @@ class Patient:
         return Ellipsoid(self.place([centre])[0], self.size * np.asarray(semi, float), self.turn @ own)
 
     def field(self, rng: np.random.Generator, low: Points, high: Points, scale: float) -> SmoothField:
-        """A smooth random field over a box of the scanner's frame, ``scale`` in mm."""
-        return SmoothField.draw(rng, low, high, scale)
+        """A smooth random field over a box of the scanner's frame, ``scale`` in mm of the reference patient.
+
+        Takes one number from ``rng`` whatever the box is, so that a larger person has the same organs.
+        """
+        return SmoothField.draw(np.random.default_rng(rng.integers(2**62)), low, high, self.size * scale)
 
     def hu(self, tissue: str, spread: float = 0.0) -> float:
         """CT value of ``tissue`` in this person; ``spread`` is the standard deviation between people in HU."""
         return hounsfield(tissue, self.phase) + spread * float(self.rng("hu " + tissue).normal())
+
+
+def moved(points: Points, x: float, y: float, z: float) -> Points:
+    """``points`` (..., 3) moved by mm towards right, front and head."""
+    result: Points = points + np.array([x, y, z])
+    return result
 
 
 def part_rng(seed: int, part: str) -> np.random.Generator:
@@ -92,8 +103,8 @@ def draw_patient(
     """Draw a person; each range is uniform. The same seed gives the same bones and organs whatever the ranges are."""
     rng = part_rng(seed, "patient")
     share = rng.random(3)
-    turn = Rotation.from_euler("xyz", rng.normal(0, (2.0, 1.5, 3.0)), degrees=True).as_matrix()
-    shift = rng.normal(0, (5.0, 5.0, 7.0))
+    turn = Rotation.from_euler("xyz", rng.normal(0, (1.5, 1.0, 2.0)), degrees=True).as_matrix()
+    shift = rng.normal(0, (3.0, 3.0, 4.0))
     return Patient(
         seed=seed,
         phase=_pick(phase, share[0]),

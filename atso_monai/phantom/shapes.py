@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.grid import Array, Grid, is_empty
 
 Points = NDArray[np.float64]
@@ -98,7 +97,8 @@ class Ellipsoid:
     @property
     def low(self) -> Points:
         """Corner of the bounding box with the smallest coordinates."""
-        return self.centre - np.sqrt(((self.turn * self.semi) ** 2).sum(1))
+        corner: Points = self.centre - np.sqrt(((self.turn * self.semi) ** 2).sum(1))
+        return corner
 
     @property
     def high(self) -> Points:
@@ -142,27 +142,3 @@ class Half:
         normal = self.normal.astype(np.float32)
         result: Array = x * normal[0] + y * normal[1] + z * normal[2]
         return result
-
-
-@dataclass(frozen=True)
-class Rough:
-    """``shape`` with a surface moved in and out by ``field`` times ``amplitude`` mm."""
-
-    shape: Shape
-    field: SmoothField
-    amplitude: float
-
-    @property
-    def low(self) -> Points:
-        """Corner of the bounding box with the smallest coordinates."""
-        return self.shape.low - 2.5 * self.amplitude
-
-    @property
-    def high(self) -> Points:
-        """Corner of the bounding box with the largest coordinates."""
-        return self.shape.high + 2.5 * self.amplitude
-
-    def distance(self, grid: Grid) -> Array:
-        """Signed distance in mm."""
-        bumps = np.clip(self.field.on(grid), -2.5, 2.5) * np.float32(self.amplitude)
-        return self.shape.distance(grid) + bumps

@@ -38,8 +38,7 @@ def spine_layers(patient: Patient) -> list[Layer]:
     """Discs, vertebral bodies with a cortical shell, arches with processes, and the canal."""
     rng = patient.rng("spine")
     column = patient.tube(_COLUMN, (25, 24, 22, 20, 18, 17), step=12.0, stretch=(1.0, 0.78, 1.0))
-    low, high = np.full(3, -220.0), np.full(3, 220.0)
-    mottle = Texture(patient.field(rng, low, high, 5.0), 28.0)
+    mottle = Texture(patient.field(rng, column.low - 10, column.high + 10, 5.0), 28.0)
     spongy = Band("spongy bone", patient.hu("spongy bone", 25), 1.7, mottle)
     bone = (Band("cortical bone", 330.0), spongy)
     layers = [Layer(column, (Band("disc", patient.hu("disc", 5)),))]

@@ -1,4 +1,4 @@
-"""Solids made from other solids: smooth union, common part, difference, and a shell-less inset."""
+"""Solids made from other solids: smooth union, common part, complement, inset, and an uneven surface."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 
+from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.grid import Array, Grid
 from atso_monai.phantom.shapes import Points, Shape
 
@@ -101,6 +102,30 @@ class Inset:
     def distance(self, grid: Grid) -> Array:
         """Signed distance in mm."""
         return self.shape.distance(grid) + np.float32(self.depth)
+
+
+@dataclass(frozen=True)
+class Rough:
+    """``shape`` with a surface moved in and out by ``field`` times ``amplitude`` mm."""
+
+    shape: Shape
+    field: SmoothField
+    amplitude: float
+
+    @property
+    def low(self) -> Points:
+        """Corner of the bounding box with the smallest coordinates."""
+        return self.shape.low - 2.5 * self.amplitude
+
+    @property
+    def high(self) -> Points:
+        """Corner of the bounding box with the largest coordinates."""
+        return self.shape.high + 2.5 * self.amplitude
+
+    def distance(self, grid: Grid) -> Array:
+        """Signed distance in mm."""
+        bumps = np.clip(self.field.on(grid), -2.5, 2.5) * np.float32(self.amplitude)
+        return self.shape.distance(grid) + bumps
 
 
 def smooth_min(a: Array, b: Array, blend: float) -> Array:

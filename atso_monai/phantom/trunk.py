@@ -10,8 +10,8 @@ from atso_monai.phantom.field import SmoothField
 from atso_monai.phantom.grid import Array, Grid
 from atso_monai.phantom.layers import Band, Layer, Texture
 from atso_monai.phantom.patient import Patient
-from atso_monai.phantom.shapes import Ellipsoid, Half, Points, Rough, Shape
-from atso_monai.phantom.solids import Common, Inset, Joined, Outside
+from atso_monai.phantom.shapes import Ellipsoid, Half, Points, Shape
+from atso_monai.phantom.solids import Common, Inset, Joined, Outside, Rough
 
 SPAN = np.array([260.0, 220.0, 320.0])  # mm: half of the box that holds any trunk
 
@@ -46,8 +46,9 @@ class Barrel:
 
     def distance(self, grid: Grid) -> Array:
         """Signed distance in mm to first order."""
-        x, y, z = (self._along(axis, grid) for axis in range(3))
-        waist = 1 - np.float32(0.07) * np.exp(-(((z + 60) / 55) ** 2))
+        x, y = self._along(0, grid), self._along(1, grid)
+        height = grid.from_point(self.patient.shift)[2]  # the tilt moves the waist by next to nothing
+        waist = 1 - np.float32(0.07) * np.exp(-(((height + 60) / 55) ** 2))
         x = x / waist
         depth = np.where(y > 0, np.float32(self.front), np.float32(self.back))
         u, v = x / np.float32(self.half_width), y / depth
@@ -59,7 +60,9 @@ class Barrel:
         return result
 
     def _corner(self, side: int) -> Points:
-        corner: Points = self.patient.shift + side * (np.array([self.half_width, max(self.front, self.back), np.inf]) + 30)
+        corner: Points = self.patient.shift + side * (
+            np.array([self.half_width, max(self.front, self.back), np.inf]) + 30
+        )
         return corner
 
     def _along(self, axis: int, grid: Grid) -> Array:
@@ -80,7 +83,7 @@ class Trunk:
     domes: Shape
 
     def held(self, points: Points, radii: Points | float, size: float) -> Points:
-        """Points (N, 3) of the reference frame, moved inwards until bowel of ``radii`` mm does not bulge into the wall."""
+        """Points (N, 3) of the reference frame, moved inwards until bowel of ``radii`` mm clears the wall."""
         room = 0.95 * np.array([[self.cavity.half_width], [self.cavity.front]]) / size - 2 - radii
         outside = np.hypot(points[:, 0] / room[0], np.maximum(points[:, 1], 0) / room[1])
         held = points.copy()
@@ -95,16 +98,22 @@ def draw_trunk(patient: Patient) -> Trunk:
     visceral = 1 + 0.09 * np.clip(patient.fat / 30, 0, 1.5) + rng.normal(0, 0.015)
     wide, front, back = 129 * visceral, 86 * visceral + rng.normal(0, 3), 82.0
     fat = patient.fat
-    sizes = {
-        "cavity": (wide, front, back, 0.0),
-        "muscle": (wide + wall, front + wall * 0.8, back + 19, 4.0),
-        "skin": (wide + wall + fat * 0.9, front + wall * 0.8 + fat, back + 22 + fat * 0.75, 8.0),
-    }
-    barrels = {
-        name: Barrel(patient, *(patient.size * np.array(size)), SmoothField.draw(rng, -SPAN, SPAN, 55.0))
-        for name, size in sizes.items()
-    }
-    return Trunk(**barrels, domes=_domes(patient, rng))
+    return Trunk(
+        cavity=_barrel(patient, rng, wide, front, back, 0.0),
+        muscle=_barrel(patient, rng, wide + wall, front + wall * 0.8, back + 19, 4.0),
+        skin=_barrel(patient, rng, wide + wall + fat * 0.9, front + wall * 0.8 + fat, back + 22 + fat * 0.75, 8.0),
+        domes=_domes(patient, rng),
+    )
+
+
+def _barrel(
+    patient: Patient, rng: np.random.Generator, wide: float, front: float, back: float, groove: float
+) -> Barrel:
+    """A barrel of the given mm in the reference patient."""
+    size = patient.size
+    return Barrel(
+        patient, wide * size, front * size, back * size, groove * size, SmoothField.draw(rng, -SPAN, SPAN, 55.0)
+    )
 
 
 def _domes(patient: Patient, rng: np.random.Generator) -> Shape:
@@ -116,16 +125,14 @@ def _domes(patient: Patient, rng: np.random.Generator) -> Shape:
 
 
 def wall_layers(patient: Patient, trunk: Trunk) -> tuple[list[Layer], list[Layer]]:
-    """The fat that fills the cavity; muscle and skin around it, to be painted over organs that bulge into them."""
+    """Skin with the fat inside it; and the muscle wall, to be painted over organs that bulge into it."""
     rng = patient.rng("wall")
     strands = Texture(SmoothField.draw(rng, -SPAN, SPAN, 9.0), 7.0, -15, 45)
     sheets = Texture(SmoothField.draw(rng, -SPAN, SPAN, 12.0), 16.0, -60, 12)
     fat = patient.hu("fat", 3)
     ring = Common((trunk.muscle, Outside(trunk.cavity)), blend=0.0)
-    inner = [
-        Layer(trunk.skin, (Band("skin", patient.hu("skin")), Band("fat", fat, 2.0, strands))),
-    ]
-    return inner, [Layer(ring, (Band("muscle", patient.hu("muscle", 4), 0.0, sheets),))]
+    skin = Layer(trunk.skin, (Band("skin", patient.hu("skin")), Band("fat", fat, 2.0, strands)))
+    return [skin], [Layer(ring, (Band("muscle", patient.hu("muscle", 4), 0.0, sheets),))]
 
 
 def chest_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
@@ -134,11 +141,16 @@ def chest_layers(patient: Patient, trunk: Trunk) -> list[Layer]:
     texture = Texture(SmoothField.draw(rng, -SPAN, SPAN, 10.0), 22.0, -40, 110)
     # The pleura reaches far lower behind than in front.
     above = Half(patient.place([(0, 0, 12)])[0], np.array([0.0, 0.0, -1.0]))
-    slope = Half(patient.place([(0, 0, 42)])[0], np.array([0.0, 0.42, -0.9075]))
+    plane = Half(patient.place([(0, 0, 42)])[0], np.array([0.0, 0.42, -0.9075]))
+    slope = Rough(plane, SmoothField.draw(rng, -SPAN, SPAN, 45.0), 6.0)
     mediastinum = patient.tube([(0, -60, 20), (0, -40, 150)], (22, 30), stretch=(1.0, 1.4, 1.0))
     space = Common((Inset(trunk.cavity, -2.0), above, slope, Outside(trunk.domes), Outside(mediastinum)), blend=6.0)
     heart = Rough(_heart(patient), SmoothField.draw(rng, -SPAN, SPAN, 40.0), 2.0)
-    blood = (Band("fat", patient.hu("fat"), 0.0), Band("muscle", 90.0, 6.0), Band("heart", patient.hu("heart", 8), 14.0))
+    blood = (
+        Band("fat", patient.hu("fat"), 0.0),
+        Band("muscle", 90.0, 6.0),
+        Band("heart", patient.hu("heart", 8), 14.0),
+    )
     return [Layer(space, (Band("lung", patient.hu("lung", 15), 0.0, texture),)), Layer(heart, blood)]
 
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from atso_monai.phantom.layers import Band, Layer
 from atso_monai.phantom.pancreas import Pancreas
-from atso_monai.phantom.patient import Patient
+from atso_monai.phantom.patient import Patient, moved
 from atso_monai.phantom.shapes import Points, Tube
-from atso_monai.phantom.solids import Joined
 
 
 def great_vessel_layers(patient: Patient) -> list[Layer]:
@@ -31,20 +30,25 @@ def great_vessel_layers(patient: Patient) -> list[Layer]:
 
 def portal_layers(patient: Patient, plan: Pancreas) -> list[Layer]:
     """Splenic vein along the back of the gland, mesenteric vein behind its neck, portal vein, coeliac and SMA."""
-    confluence = plan.neck + (1.0, -12.0, 2.0)
-    behind = plan.line[2:] + np.array([(0.0, -1.0, 1.0)]) * plan.radii[2:, None] + (0.0, -3.0, 0.0)
-    hilum = plan.line[-1] + (-10.0, -8.0, 8.0)
+    confluence = moved(plan.neck, 1.0, -12.0, 2.0)
+    behind = moved(plan.line[2:], 0, -3, 0) + np.array([(0.0, -1.0, 1.0)]) * plan.radii[2:, None]
+    hilum = moved(plan.line[-1], -10, -8, 8)
     splenic = patient.tube(np.vstack([confluence, behind, hilum]), (6, 5, 4.5, 4, 3.5), step=7.0)
-    stem = confluence + (0.0, 0.0, -3.0)
-    smv = patient.tube([stem, stem + (2, 2, -28), (14, 26, -62), (22, 30, -95)], (6.5, 6, 5, 3))
-    portal = patient.tube([confluence, confluence + (13, -3, 17), (40, 18, 34)], (7, 7, 6.5))
+    stem = moved(confluence, 0.0, 0.0, -3.0)
+    smv = patient.tube([stem, moved(stem, 2, 2, -28), (14, 26, -62), (22, 30, -95)], (6.5, 6, 5, 3))
+    portal = patient.tube([confluence, moved(confluence, 13, -3, 17), (40, 18, 34)], (7, 7, 6.5))
     sma_root = np.array([-6.0, -8.0, 3.0])
     below = np.array([plan.neck[0] - 15, 17.0, plan.neck[2] - 28])
-    sma = patient.tube([sma_root, (sma_root + below) / 2 + (0, 5, 6), below, (0, 26, -70), (8, 30, -100)], (4, 3.8, 3.5, 3, 2))
+    sma = patient.tube(
+        [sma_root, (sma_root + below) / 2 + np.array([0, 5, 6]), below, (0, 26, -70), (8, 30, -100)],
+        (4, 3.8, 3.5, 3, 2),
+    )
     celiac = patient.tube([(-7, -12, 14), (-6, 6, 20), (18, 20, 24), (36, 24, 30)], (4, 3.5, 2.8, 2.4))
-    snake = plan.line[2:] + (0, -2.0, 11.0) + patient.rng("splenic artery").normal(0, 4, (3, 3))
+    snake = moved(plan.line[2:], 0, -2, 11) + patient.rng("splenic artery").normal(0, 4, (3, 3))
     splenic_artery = patient.tube(np.vstack([[(-6, 6, 20)], snake]), 2.5, step=7.0)
-    return _blood(patient, "portal vein", [splenic, smv, portal]) + _blood(patient, "artery", [sma, celiac, splenic_artery])
+    return _blood(patient, "portal vein", [splenic, smv, portal]) + _blood(
+        patient, "artery", [sma, celiac, splenic_artery]
+    )
 
 
 def mesentery_layers(patient: Patient, ends: Points) -> list[Layer]:
@@ -60,4 +64,4 @@ def mesentery_layers(patient: Patient, ends: Points) -> list[Layer]:
 
 def _blood(patient: Patient, kind: str, tubes: list[Tube]) -> list[Layer]:
     """One layer a tube: a joined one would have to be worked out over the box of all of them."""
-    return [Layer(Joined((tube,), 0.0), (Band(kind, patient.hu(kind, 10)),)) for tube in tubes]
+    return [Layer(tube, (Band(kind, patient.hu(kind, 10)),)) for tube in tubes]

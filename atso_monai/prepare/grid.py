@@ -32,6 +32,8 @@ class TrainingGrid:
             real spacing may differ from this by half a voxel over the whole axis.
         size: voxels per RAS axis; volumes are cropped or padded around their centre, as
             monai.transforms.ResizeWithPadOrCrop does.
+        crop: False only pads. That is what prediction needs: networks with normalisation layers expect the padding
+            that they were trained with, and nothing of a scan may go unlabelled.
 
     Raises:
         ConfigError: when there are not three entries, or one is not positive.
@@ -39,6 +41,7 @@ class TrainingGrid:
 
     spacing: tuple[float | None, ...] | None = None
     size: tuple[int | None, ...] | None = None
+    crop: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spacing", _three("spacing", self.spacing, float))
@@ -63,7 +66,10 @@ def place(shape: Sequence[int], affine: npt.ArrayLike, grid: TrainingGrid) -> Pl
     resampled = tuple(
         n if new is None else _count(n, old, new) for n, old, new in zip(oriented, spacing, asked, strict=True)
     )
-    sizes = tuple(n if size is None else size for n, size in zip(resampled, grid.size or (None,) * 3, strict=True))
+    sizes = tuple(
+        n if size is None else size if grid.crop else max(n, size)
+        for n, size in zip(resampled, grid.size or (None,) * 3, strict=True)
+    )
     offset = tuple(_offset(n, size) for n, size in zip(resampled, sizes, strict=True))
     return Placement(
         native_shape=_triple(shape),

@@ -18,7 +18,7 @@ from atso_monai.errors import AtsoError, StepFailedError
 @pytest.fixture(autouse=True)
 def log_levels() -> Iterator[None]:
     """``main`` quietens loggers for its process."""
-    names = ("monai", "monai.bundle.workflows")
+    names = ("monai", "monai.bundle.workflows", "ignite")
     before = [logging.getLogger(name).level for name in names]
     yield
     for name, level in zip(names, before, strict=True):
@@ -55,6 +55,7 @@ def test_run(runs: list[Engine], dataset_dir: Path, tmp_path: Path) -> None:
     words = [
         "run", *HIPPOCAMPUS, "--dataset_dir", str(dataset_dir), "--output-dir", str(tmp_path / "r #1"), "--generations",
         "3", "--compare=[stso]", "--epochs::later", "7", "--labelled", "2", "--seed", "-1", "--views", "[axial]",
+        "--reference", "4", "--test", "2",
     ]  # fmt: skip
     assert main(words) == 0
     (engine,) = runs
@@ -67,7 +68,19 @@ def test_run(runs: list[Engine], dataset_dir: Path, tmp_path: Path) -> None:
 
 
 def test_run_with_an_overlay(runs: list[Engine], dataset_dir: Path) -> None:
-    main(["run", *HIPPOCAMPUS, "--overlay", "regime_a", "--dataset_dir", str(dataset_dir), "--reference", "3", "--test=2"])
+    main(
+        [
+            "run",
+            *HIPPOCAMPUS,
+            "--overlay",
+            "regime_a",
+            "--dataset_dir",
+            str(dataset_dir),
+            "--reference",
+            "3",
+            "--test=2",
+        ]
+    )
     assert runs[0].scheme.views == ("sagittal",)
     assert runs[0].cohort.labels == {0: "background", 1: "hippocampus"}
 
@@ -123,7 +136,7 @@ def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
         (["run", "--strategy", "atos"], "Did you mean 'atso'"),
         (["run", "--views", "[axail]"], "Did you mean 'axial'"),
         (["run", "--views", "axial"], "views must be a list"),
-        (["run", "--epochs", "3"], "epochs"),
+        (["run", "--epochs", "3"], "epochs must map names to values"),
         (["run", "--compare", "stso"], "compare must be a list"),
         (["run", "--workers", "0"], "workers must be a whole number of at least 1"),
         (["run", "--overlay", "regime_b"], "has no overlay 'regime_b'"),

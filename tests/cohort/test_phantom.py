@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -56,29 +55,10 @@ def test_with_a_shift_only_labelled_cases_come_from_the_first_scanner(
     assert [(order["cases"], order["scanner"]) for order in orders] == [(2, "own"), (8, "shifted")]
     assert orders[0]["seed"] != orders[1]["seed"]
     assert all(order.items() >= grid.items() for order in orders)
+    assert [case.image.parent.parent.name for case in cohort.labelled] == 2 * ["first_scanner"]
+    assert {case.image.parent.parent.name for case in cohort.reference + cohort.test} == {"second_scanner"}
     assert [case.id for case in cohort.labelled] == ["phantom_000", "phantom_001"]
     assert all(case.id.startswith("shifted") for case in cohort.reference + cohort.test)
-
-
-def test_a_phantom_is_generated_once(orders: list[dict[str, Any]], tmp_path: Path) -> None:
-    first = phantom_cohort(tmp_path, labelled=2, reference=4, test=1, seed=1)
-    again = phantom_cohort(str(tmp_path), labelled=2, reference=4, test=1, seed=1)
-    assert first == again
-    assert len(orders) == 1
-
-    first.test[0].image.unlink()
-    assert phantom_cohort(tmp_path, labelled=2, reference=4, test=1, seed=1) == first
-    assert len(orders) == 2
-
-
-def test_a_phantom_of_other_settings_is_not_written_over(orders: list[dict[str, Any]], tmp_path: Path) -> None:
-    phantom_cohort(tmp_path, labelled=2, reference=4, test=1, seed=1)
-    with pytest.raises(CohortError, match=r"other settings:\n  seed: was 1, now 2\nPut"):
-        phantom_cohort(tmp_path, labelled=2, reference=4, test=1, seed=2)
-    (tmp_path / "phantom.json").write_text(json.dumps([]))
-    with pytest.raises(CohortError, match="other settings"):
-        phantom_cohort(tmp_path, labelled=2, reference=4, test=1, seed=1)
-    assert len(orders) == 1
 
 
 @pytest.mark.parametrize("count", [-1, True, "4", None])
@@ -87,9 +67,22 @@ def test_counts_must_be_numbers(count: object, tmp_path: Path) -> None:
         phantom_cohort(tmp_path, labelled=count)  # type: ignore[arg-type]
 
 
-def test_generated_cohorts_are_sound(tmp_path: Path) -> None:
-    pytest.importorskip("atso_monai.phantom")
-    for shift in (False, True):
-        cohort = phantom_cohort(tmp_path / f"{shift}", labelled=1, reference=2, test=1, seed=3, shift=shift)
-        assert check_cohort(cohort) == []
-        assert [len(fold) for fold in cohort.folds] == [1, 1]
+SMALL = {"labelled": 1, "reference": 2, "test": 1, "seed": 3, "shape": [32, 32, 16]}
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_generated_cohorts_are_sound(tmp_path: Path, shift: bool) -> None:
+    cohort = phantom_cohort(tmp_path, shift=shift, **SMALL)
+    assert check_cohort(cohort) == []
+    assert [len(fold) for fold in cohort.folds] == [1, 1]
+    assert len(cohort.truths()) == 3
+
+
+def test_what_is_there_is_kept_and_other_settings_are_refused(tmp_path: Path) -> None:
+    first = phantom_cohort(tmp_path, **SMALL)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nii.gz")}
+
+    assert phantom_cohort(str(tmp_path), **SMALL) == first
+    with pytest.raises(CohortError, match=r"seed: was 3, now 4"):
+        phantom_cohort(tmp_path, **SMALL | {"seed": 4})
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nii.gz")} == times

@@ -61,7 +61,9 @@ class Described:
 
 @pytest.fixture
 def described(cohort: Cohort, scheme: Callable[..., Scheme], tmp_path: Path) -> Callable[..., Described]:
-    def make(of: Cohort = cohort, run_dir: Path = tmp_path / "run #1 50%", changes: Any = None, **shape: Any) -> Described:
+    def make(
+        of: Cohort = cohort, run_dir: Path = tmp_path / "run #1 50%", changes: Any = None, **shape: Any
+    ) -> Described:
         return Described(of, scheme(**shape), run_dir, **(changes or {}))
 
     return make

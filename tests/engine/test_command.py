@@ -64,7 +64,12 @@ def check(*words: str) -> None:
     "words",
     [
         ["--config_file", str(CONFIGS / "atso.yaml"), "--output_dir", "x", "--epochs::first", "3", "--seed=-1"],
-        ["--config_file", str([str(CONFIGS / "atso.yaml"), str(CONFIGS / "atso_regime_a.yaml")]), "--views", "['axial']"],
+        [
+            "--config_file",
+            str([str(CONFIGS / "atso.yaml"), str(CONFIGS / "atso_regime_a.yaml")]),
+            "--views",
+            "['axial']",
+        ],
         [f"--config_file={CONFIGS / 'atso.yaml'}", "--run_id", "run", "--logging_file", "False", "--epochs#later", "2"],
         [],
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -94,7 +95,7 @@ def test_a_device_is_lent_to_one_call_at_a_time(jobs: ModuleType) -> None:
     assert {device for device, _, _ in spans} == {"cuda:0", "cuda:1"}
     for name in ("cuda:0", "cuda:1"):
         mine = sorted((began, ended) for device, began, ended in spans if device == name)
-        assert all(ended <= began for (_, ended), (began, _) in zip(mine, mine[1:], strict=False))
+        assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(mine))
 
 
 def test_a_device_comes_back_after_a_failure(jobs: ModuleType) -> None:

@@ -260,7 +260,9 @@ def test_writing_again_clears_the_folder_but_keeps_the_last_log(described: Make)
 
 
 def test_unknown_overrides_are_named_with_the_nearest(described: Make) -> None:
-    with pytest.raises(ConfigError, match=r"msd_hippocampus/configs/train.yaml has no id 'epoch_lenght'.*'epoch_length'"):
+    with pytest.raises(
+        ConfigError, match=r"msd_hippocampus/configs/train.yaml has no id 'epoch_lenght'.*'epoch_length'"
+    ):
         described(changes={"overrides": {"train": {"epoch_lenght": 3}}})
-    with pytest.raises(ConfigError, match="inference.yaml has no id 'batchsize'"):
+    with pytest.raises(ConfigError, match=r"inference\.yaml has no id 'batchsize'"):
         described(changes={"overrides": {"inference": {"batchsize": 3}}})

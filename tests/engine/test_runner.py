@@ -157,7 +157,9 @@ def test_what_changed_is_told_downstream_until_it_comes_out_the_same(fake: Fake)
 
 
 def test_a_failure_lets_the_others_finish_and_is_raised(fake: Fake) -> None:
-    plan = Plan((Step("slow", "train"), Step("bad", "train"), Step("next", "train", needs=("bad",)), Step("later", "train")))
+    plan = Plan(
+        (Step("slow", "train"), Step("bad", "train"), Step("next", "train", needs=("bad",)), Step("later", "train"))
+    )
     fake.fails["bad"] = ValueError("no number\nsecond line")
     fake.seconds = 0.05
     with ThreadPoolExecutor(2) as pool, pytest.raises(StepFailedError) as caught:

@@ -15,7 +15,9 @@ def run(outputs: list[object]) -> int:
 
 
 @pytest.mark.parametrize("as_list", [True, False])
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), torch.tensor(float("-inf")), torch.tensor([1, torch.nan])])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), torch.tensor(float("-inf")), torch.tensor([1, torch.nan])]
+)
 def test_a_loss_that_is_no_number_stops_the_training(value: object, as_list: bool) -> None:
     outputs: list[object] = [{"loss": one} for one in (1.0, 0.5, torch.as_tensor(value).flatten()[-1], 0.1)]
     with pytest.raises(FloatingPointError, match=r"The loss is -?(nan|inf) at iteration 3\. Lower the learning rate"):

@@ -32,9 +32,7 @@ def hashes() -> Callable[[Path], Hashes]:
 
 
 @pytest.fixture(scope="session")
-def make_engine(
-    dataset_dir: Path, make_cohort: Callable[..., Cohort], small: dict[str, Any]
-) -> Callable[..., Engine]:
+def make_engine(dataset_dir: Path, make_cohort: Callable[..., Cohort], small: dict[str, Any]) -> Callable[..., Engine]:
     def make(run_dir: Path, folder: Path = dataset_dir, **changes: Any) -> Engine:
         return Engine("msd_hippocampus", lambda: make_cohort(folder), run_dir, **{**small, **changes})
 

@@ -107,7 +107,12 @@ def test_a_monai_workflow_does_the_same(
 
 
 def test_truth_reaches_metrics_only(
-    finished: Run, make_engine: Make, new_dataset: Path, make_cohort: Callable[..., Cohort], tmp_path: Path, hashes: Hashes
+    finished: Run,
+    make_engine: Make,
+    new_dataset: Path,
+    make_cohort: Callable[..., Cohort],
+    tmp_path: Path,
+    hashes: Hashes,
 ) -> None:
     for number, path in enumerate(make_cohort(new_dataset).truths().values()):
         image = nib.load(path)
@@ -200,7 +205,12 @@ def test_a_foreign_folder_is_left_alone(make_engine: Make, tmp_path: Path) -> No
 
 
 def test_a_step_that_fails_tells_where_to_look_and_the_run_goes_on_from_there(
-    make_engine: Make, tmp_path: Path, new_dataset: Path, make_cohort: Callable[..., Cohort], finished: Run, hashes: Hashes
+    make_engine: Make,
+    tmp_path: Path,
+    new_dataset: Path,
+    make_cohort: Callable[..., Cohort],
+    finished: Run,
+    hashes: Hashes,
 ) -> None:
     victim = make_cohort(new_dataset).test[0].image
     whole = victim.read_bytes()

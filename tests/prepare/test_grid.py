@@ -261,3 +261,13 @@ def test_predictions_that_do_not_fit() -> None:
         labels_to_native(np.full(SHAPE, 256) * (np.arange(5) > 2), placement)
     with pytest.raises(PrepareError, match=r"\(C, X, Y, Z\)"):
         probabilities_to_native(np.zeros(SHAPE), placement)
+
+
+def test_without_crop_small_volumes_are_padded_and_large_ones_stay_whole() -> None:
+    grid = TrainingGrid(size=(12, 12, 12), crop=False)
+    volume = np.arange(10 * 14 * 12, dtype=np.int32).reshape(10, 14, 12)
+    placed, placement = to_training_grid(volume, np.diag([-1.0, 1.0, 2.0, 1.0]), grid, order=0)
+    assert placed.shape == (12, 14, 12)
+    labels = (volume % 200).astype(np.uint8)
+    placed, placement = to_training_grid(labels, np.diag([-1.0, 1.0, 2.0, 1.0]), grid, order=0)
+    np.testing.assert_array_equal(labels_to_native(placed, placement), labels)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from atso_monai.cohort import Cohort
+from atso_monai.engine.preflight import bytes_needed, content_hashes, training_size, try_network
+from atso_monai.errors import CohortError, ConfigError
+
+Make = Callable[..., Any]
+
+
+def silent(done: int, total: int) -> None:
+    pass
+
+
+def test_content_is_voxels_and_affine(new_dataset: Path, make_cohort: Make, tmp_path: Path) -> None:
+    cohort = make_cohort(new_dataset)
+    before, facts = content_hashes(cohort, tmp_path / "facts", silent)
+    assert set(before) == {
+        p for c in cohort.labelled + cohort.reference + cohort.test for p in (c.image, c.label, c.truth) if p
+    }
+    assert set(facts) == set(before)
+    first, second, third = (case.image for case in cohort.labelled)
+    image = nib.load(first)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj).astype(np.int32), image.affine), first)  # the same voxels
+    shutil.copystat(third, first)
+    moved = nib.load(second)
+    shifted = moved.affine + np.outer([1, 0, 0, 0], [0, 0, 0, 0.05])  # within the checks' tolerance of its label
+    nib.save(nib.Nifti1Image(np.asarray(moved.dataobj), shifted), second)
+    voxels = np.asarray(nib.load(third).dataobj).copy()
+    voxels[0, 0, 0] += 1
+    nib.save(nib.Nifti1Image(voxels, nib.load(third).affine), third)
+    after, _ = content_hashes(cohort, tmp_path / "facts", silent)
+    assert {path for path in before if before[path] != after[path]} == {second, third}
+
+
+def test_all_problems_come_at_once(new_dataset: Path, make_cohort: Make) -> None:
+    cohort = make_cohort(new_dataset)
+    cohort.labelled[0].image.unlink()
+    cohort.test[0].image.write_bytes(b"cut")
+    with pytest.raises(CohortError) as caught:
+        content_hashes(cohort, None, silent)
+    for case in (cohort.labelled[0], cohort.test[0]):
+        assert case.id in str(caught.value)
+
+
+def test_an_open_size_holds_every_case_to_train_on(described: Make, cohort: Cohort) -> None:
+    _, facts = content_hashes(cohort, None, silent)
+    place = described().place
+    assert training_size(place, facts) is None  # the bundle has one
+    largest = np.zeros(3, int)
+    for case in (*cohort.labelled, *cohort.reference):
+        largest = np.maximum(largest, nib.as_closest_canonical(nib.load(case.image)).shape)
+    size = training_size(described(changes={"overrides": {"train": {"size": None}}}).place, facts)
+    assert size == tuple(int(np.ceil(n / 8) * 8) for n in largest)
+    coarse = {"train": {"size": None, "spacing": [None, None, 0.5]}}
+    finer = training_size(described(changes={"overrides": coarse}).place, facts)
+    assert size is not None
+    assert finer is not None
+    assert finer[:2] == size[:2]
+    assert finer[2] > 2 * size[2]
+
+
+def network(name: str, value: Any) -> dict[str, Any]:
+    return {"changes": {"overrides": {name: {f"network_def::{key}": v for key, v in value.items()}}}}
+
+
+def test_networks_that_fit(described: Make) -> None:
+    try_network(described().place)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (network("train", {"network::out_channels": 8}), r"\(train\) gives 2 channels, but the cohort has 3 classes"),
+        (network("inference", {"network::out_channels": 16}), r"\(predict\) gives 4 channels"),
+        (network("inference", {"network::filters": [8, 16, 32]}), "declare different networks"),
+        (network("train", {"network::in_channels": 5}), r"\(train\) cannot be used: RuntimeError"),
+        (network("train", {"network::_target_": "monai.networks.nets.NoNet"}), "cannot be used"),
+    ],
+)
+def test_networks_that_do_not(described: Make, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        try_network(described(**changes).place)
+
+
+def test_the_space_grows_with_the_cohort(cohort: Cohort) -> None:
+    _, facts = content_hashes(cohort, None, silent)
+    fewer = replace(cohort, test=())
+    assert bytes_needed(cohort, facts, 10) > bytes_needed(fewer, facts, 10) > 0
+    assert bytes_needed(cohort, facts, 20) > bytes_needed(cohort, facts, 10)
