@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--overlay", action="append", default=[])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--generations", type=int, default=2)
+    parser.add_argument("--strategies", nargs="+", default=STRATEGIES, choices=STRATEGIES, help="atso always runs")
     parser.add_argument("--output_dir", type=Path, default=Path("runs/benchmark"))
     arguments, rest = parser.parse_known_args()
     runs = [_run(arguments, rest, seed) for seed in range(arguments.seeds)]
@@ -39,7 +40,7 @@ def main() -> None:
 def _run(arguments: argparse.Namespace, rest: list[str], seed: int) -> list[Row]:
     """The rows of one seed's run."""
     folder = arguments.output_dir / f"seed{seed}"
-    others = [name for name in STRATEGIES if name != "atso"]
+    others = [name for name in arguments.strategies if name != "atso"]
     words = ["run", "--bundle", arguments.bundle, *(f"--overlay={name}" for name in arguments.overlay)]
     words += ["--output_dir", str(folder), "--seed", str(seed), "--generations", str(arguments.generations)]
     code = atso([*words, "--compare", f"[{', '.join(others)}]", *rest])
@@ -72,6 +73,8 @@ def _final(rows: list[Row], strategy: str, generations: int, what: str) -> float
 def _outcomes(runs: list[list[Row]], generations: int) -> str:
     lines = [["strategy", *(f"seed {n}" for n in range(len(runs))), "test DSC", "pseudo-label DSC"]]
     for strategy in STRATEGIES:
+        if all(_final(rows, strategy, generations, "test") is None for rows in runs):
+            continue
         test = [_final(rows, strategy, generations, "test") for rows in runs]
         labels = [_final(rows, strategy, generations, "labels") for rows in runs]
         lines.append([strategy, *(f"{v:.1f}" if v is not None else "-" for v in test), _spread(test), _spread(labels)])
@@ -87,6 +90,8 @@ def _differences(runs: list[list[Row]], generations: int) -> str:
     for what in ("test", "labels"):
         for left, right in pairs:
             values = [_minus(_final(r, left, generations, what), _final(r, right, generations, what)) for r in runs]
+            if all(value is None for value in values):
+                continue
             lines.append(_difference(f"{what}: {left} - {right}", values))
     for t in range(1, generations + 1):
         lines.append(_difference(f"reference, generation {t}: not trained on - trained on", [_gap(r, t) for r in runs]))

@@ -6,8 +6,11 @@
 | ``supervised_matched`` | new | S, as many steps as the strategy compared spends in all | control |
 | ``self_learning`` | from their teacher | S and R, labelled by the last model | section 2.1 |
 | ``stso`` | new | S and R, labelled by the last model | section 4.2 |
-| ``atso`` | new | S and the folds of R outside their own, labelled by models that did not train on them | Algorithm 1 |
+| ``atso`` | new | S and the folds of R but their own, labelled by models that had not seen them | Algorithm 1 |
 | ``oracle`` | new | S and R with their true labels | upper bound |
+
+With ``start: teacher`` an ATSO student begins with the weights of the model that made its labels, which has seen its
+own fold: then "no model labels what it learned from" holds for its own training, not for that of its teachers.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
     versions = {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": torch.__version__}
-    return {**versions, "python": platform.python_version(), "threads": order.threads, "device": device or "auto", "began": began}
+    machine = {"python": platform.python_version(), "threads": order.threads, "device": device or "auto"}
+    return {**versions, **machine, "began": began}
 
 
 @contextlib.contextmanager

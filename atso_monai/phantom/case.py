@@ -21,7 +21,7 @@ _FINEST = 4.0  # mm: thicker voxels are sampled more than once along that axis
 _SLAB = 1_500_000  # samples painted at once: bounds the memory of large scans
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PhantomCase:
     """A phantom scan.
 

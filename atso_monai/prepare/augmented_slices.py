@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from monai.transforms import Randomizable
 from torch.utils.data import Dataset
 
 from atso_monai.errors import ConfigError, PrepareError
+from atso_monai.prepare.case_dataset import LabelledVolumes
+from atso_monai.prepare.datalist import Item
+from atso_monai.prepare.store import VolumeStore
 from atso_monai.views import view_axis
 
 Transform = Callable[[dict[str, torch.Tensor]], Mapping[str, torch.Tensor]]
@@ -37,7 +41,8 @@ class AugmentedSlices(Dataset[dict[str, torch.Tensor]]):
     rounds, each of which uses every case once.
 
     Args:
-        volumes: the cases, see :class:`Volumes`; volumes of one size, unless ``transform`` brings them to one.
+        data: the cases: what :class:`LabelledVolumes` takes, with a ``store``; or, without one, :class:`Volumes`. They
+            have one size, unless ``transform`` brings them to one.
         transform: dictionary transform (a MONAI ``Compose``, say) on ``image`` and ``label``, both (1, X, Y, Z);
             labels must stay whole numbers, so resample them with ``nearest``. If it is ``Randomizable``, its random
             state is set anew for each draw; any other source of randomness in it is not controlled. None: no change.
@@ -49,6 +54,7 @@ class AugmentedSlices(Dataset[dict[str, torch.Tensor]]):
         foreground: share of the slices, 0 to 1, that is drawn among those with foreground after the transform; the
             rest is drawn among all slices.
         seed: seed of all draws.
+        store: where the volumes are, on which grid and with which intensity.
 
     Raises:
         ConfigError: names the argument that is wrong.
@@ -57,7 +63,7 @@ class AugmentedSlices(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self,
-        volumes: Volumes,
+        data: Volumes | Sequence[Item] | str | os.PathLike[str],
         transform: Transform | None,
         view: int | str,
         context: int = 3,
@@ -65,7 +71,9 @@ class AugmentedSlices(Dataset[dict[str, torch.Tensor]]):
         length: int = 1200,
         foreground: float = 0.0,
         seed: int = 0,
+        store: VolumeStore | None = None,
     ) -> None:
+        volumes = cast(Volumes, data) if store is None else LabelledVolumes(cast(Sequence[Item], data), store)
         if not len(volumes):
             raise PrepareError("There are no cases to take slices from. Received: no volumes.")
         _check(context, slices, length, foreground, seed)

@@ -33,4 +33,4 @@ def coarser_spacing(facts: VolumeFacts) -> float | None:
     if math.prod(facts.shape) <= MOST_VOXELS:
         return None
     millimetres = math.prod(n * s for n, s in zip(facts.shape, facts.spacing, strict=True))
-    return math.ceil(10 * (millimetres / MOST_VOXELS) ** (1 / 3)) / 10
+    return math.ceil(10 * float(np.cbrt(millimetres / MOST_VOXELS))) / 10

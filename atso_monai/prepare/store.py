@@ -95,6 +95,7 @@ class VolumeStore:
         Raises:
             PrepareError: as :meth:`image` does.
         """
+        statistics: Statistics | None
         if self._cache_dir is None:
             array, affine = read_volume(path)
             try:
