@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     """Run the embedded bundle with its demo overlay, and draw one case."""
     from atso_monai.cli import settings
-    from atso_monai.engine.engine import print_run
+    from atso_monai.engine.run import print_run
 
     own = argparse.Namespace(bundle="phantom_pancreas", overlay=["demo"], images=None, labels=None)
     run = settings.workflow(own, ["--output_dir", str(arguments.output_dir), *rest]).engine.run()

@@ -20,6 +20,6 @@ add_arguments = settings.add_arguments
 
 def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     """Run, and print the tables."""
-    from atso_monai.engine.engine import print_run
+    from atso_monai.engine.run import print_run
 
     print_run(settings.workflow(arguments, rest).engine.run())

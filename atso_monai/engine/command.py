@@ -11,6 +11,8 @@ from pathlib import Path
 from monai.bundle import ConfigParser
 
 from atso_monai.bundle import ids_of
+from atso_monai.engine.engine import Engine
+from atso_monai.engine.run import print_run
 from atso_monai.errors import ConfigError, cause_of, nearest
 
 MONAI_ARGUMENTS = {
@@ -77,3 +79,16 @@ def _file_list(text: str) -> list[str]:
     except (ValueError, SyntaxError):
         value = text
     return [str(file) for file in value] if isinstance(value, (list, tuple)) else [str(value)]
+
+
+def run_or_exit(engine: Engine) -> None:
+    """Run an engine from a bundle configuration: tables to standard output, errors as one message and an exit code.
+
+    ``python -m monai.bundle run`` takes misspelt arguments without a word, so they are looked for here.
+
+    Raises:
+        SystemExit: with 2 for what a person can mend before work starts, 1 for a step that failed.
+    """
+    with clean_exit():
+        refuse_unknown_arguments(sys.argv)
+        print_run(engine.run())

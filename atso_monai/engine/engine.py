@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,12 @@ from atso_monai.bundle import find_bundle
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, tables
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
-from atso_monai.engine.executors import InlineExecutor, LocalExecutor
+from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import Plan
 from atso_monai.engine.preflight import bytes_needed, content_hashes, training_size, try_network
 from atso_monai.engine.reporter import Reporter, checking
+from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, listed, mapped
@@ -26,29 +25,6 @@ from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError, nearest
 from atso_monai.files import as_given, hash_json, write_text
-
-EXECUTORS = ("local", "inline")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a finished run left.
-
-    Attributes:
-        run_dir: the run folder.
-        plan: its plan.
-        rows: the rows of ``metrics.csv``.
-        tables: the numbers as text.
-        bundle: the delivered bundle.
-        pseudo_labels: folder with the final pseudo label of each reference case.
-    """
-
-    run_dir: Path
-    plan: Plan
-    rows: Sequence[tables.Row]
-    tables: str
-    bundle: Path
-    pseudo_labels: Path
 
 
 class Engine:
@@ -194,7 +170,7 @@ class Engine:
         return self._cache or self.run_dir / orders.CACHE
 
     def _walk(self, plan: Plan, place: Workplace, reporter: Reporter, slots: int) -> None:
-        executor, clean = self._start_executor(), False
+        executor, clean = start_executor(self._executor, self._workers, self._devices), False
         try:
             walk(
                 plan,
@@ -209,11 +185,6 @@ class Engine:
         finally:
             reporter.close()
             executor.shutdown(wait=True, cancel_futures=not clean)
-
-    def _start_executor(self) -> Executor:
-        if self._executor == "inline":
-            return InlineExecutor(self._devices[0] if self._devices else None)
-        return LocalExecutor(self._workers, self._devices)
 
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)
@@ -278,27 +249,3 @@ def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
             raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
     if what == "epochs" and set(given) != set(known):
         raise ConfigError(f"epochs needs {' and '.join(known)}. Received: {dict(given)}.")
-
-
-def run_or_exit(engine: Engine) -> None:
-    """Run an engine from a bundle configuration: tables to standard output, errors as one message and an exit code.
-
-    ``python -m monai.bundle run`` takes misspelt arguments without a word, so they are looked for here.
-
-    Raises:
-        SystemExit: with 2 for what a person can mend before work starts, 1 for a step that failed.
-    """
-    from atso_monai.engine.command import clean_exit, refuse_unknown_arguments
-
-    with clean_exit():
-        refuse_unknown_arguments(sys.argv)
-        print_run(engine.run())
-
-
-def print_run(run: Run) -> None:
-    """What a person reads at the end of a run."""
-    print(f"\n{run.tables}\n")
-    print(f"numbers        {run.run_dir / 'metrics.csv'}")
-    print(f"pseudo labels  {run.pseudo_labels}")
-    print(f"bundle         {run.bundle}")
-    print(f"predict with   atso predict '{run.bundle}' IMAGES --to FOLDER")

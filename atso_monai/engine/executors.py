@@ -24,6 +24,9 @@ PRELOAD = [
 ]  # fmt: skip
 
 
+EXECUTORS = ("local", "inline")
+
+
 class WorkerError(AtsoError):
     """A worker process ended without a result, or the work in it raised; the message says which."""
 
@@ -115,6 +118,13 @@ class LocalExecutor(Executor):
         if not ok:
             raise WorkerError(value)
         return value
+
+
+def start_executor(name: str, workers: int, devices: Sequence[str]) -> Executor:
+    """The executor of a name in ``EXECUTORS``."""
+    if name == "inline":
+        return InlineExecutor(devices[0] if devices else None)
+    return LocalExecutor(workers, devices)
 
 
 def _child(sender: Connection, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

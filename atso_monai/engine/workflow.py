@@ -12,7 +12,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from atso_monai.bundle import override
 from atso_monai.engine.command import clean_exit, under_monai
-from atso_monai.engine.engine import Engine, Run, print_run
+from atso_monai.engine.engine import Engine
+from atso_monai.engine.run import Run, print_run
 
 
 class AtsoWorkflow(ConfigWorkflow):

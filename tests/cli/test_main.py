@@ -34,7 +34,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
         started.append(self)
 
     monkeypatch.setattr(Engine, "run", run)
-    monkeypatch.setattr("atso_monai.engine.engine.print_run", lambda run: None)
+    monkeypatch.setattr("atso_monai.engine.run.print_run", lambda run: None)
     return started
 
 

@@ -1,0 +1,40 @@
+"""What a finished run left, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atso_monai.engine import tables
+from atso_monai.engine.plan import Plan
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left.
+
+    Attributes:
+        run_dir: the run folder.
+        plan: its plan.
+        rows: the rows of ``metrics.csv``.
+        tables: the numbers as text.
+        bundle: the delivered bundle.
+        pseudo_labels: folder with the final pseudo label of each reference case.
+    """
+
+    run_dir: Path
+    plan: Plan
+    rows: Sequence[tables.Row]
+    tables: str
+    bundle: Path
+    pseudo_labels: Path
+
+
+def print_run(run: Run) -> None:
+    """What a person reads at the end of a run."""
+    print(f"\n{run.tables}\n")
+    print(f"numbers        {run.run_dir / 'metrics.csv'}")
+    print(f"pseudo labels  {run.pseudo_labels}")
+    print(f"bundle         {run.bundle}")
+    print(f"predict with   atso predict '{run.bundle}' IMAGES --to FOLDER")
