@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 from tqdm import tqdm
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from atso_monai.bundle import override
 from atso_monai.errors import ConfigError, PrepareError, cause_of
 from atso_monai.prepare.datalist import is_volume_file
-from atso_monai.volume_file import SUFFIXES, case_id
+from atso_monai.volume_file import SUFFIXES, case_id, inspect_volume
 
 
 def predict(
@@ -45,11 +46,12 @@ def predict(
             f"{len(existing)} of {len(targets)} labels are there already, first {existing[0]}. Nothing was written. "
             "Choose another folder, or move them away."
         )
+    _require_readable(items)
     config = str(bundle / "configs" / "inference.yaml")
     workflow = ConfigWorkflow(config, logging_file=False, workflow_type="infer")
     values: dict[str, Any] = {"bundle_root": bundle, "datalist": tuple(items), "output_dir": folder, "cache_dir": None}
     if device is not None:
-        values["device"] = f"$torch.device('{device}')"
+        values["device"] = usable_device(device)
     override(workflow.parser.get(), values, config)
     workflow.initialize()
     try:
@@ -96,6 +98,43 @@ def scans(images: Sequence[str | Path]) -> list[dict[str, str]]:
         if (other := seen.setdefault(case_id(file), file)) is not file:
             raise PrepareError(f"{file} and {other} would both be written as {case_id(file)}.nii.gz. Rename one.")
     return [{"id": name, "image": os.path.abspath(file)} for name, file in seen.items()]
+
+
+def _require_readable(items: Sequence[Mapping[str, str]]) -> None:
+    """Look at all scans before the first is predicted.
+
+    Raises:
+        PrepareError: names every scan that cannot be predicted.
+    """
+    wrong = []
+    for item in items:
+        try:
+            facts = inspect_volume(item["image"])
+        except PrepareError as error:
+            wrong.append(str(error))
+            continue
+        if len(facts.shape) != 3:
+            wrong.append(f"{item['image']} is no 3D volume: its shape is {facts.shape}.")
+        elif not facts.finite:
+            wrong.append(f"{item['image']} has voxels that are NaN or infinite.")
+    if wrong:
+        shown = "\n  ".join(wrong)
+        raise PrepareError(f"{len(wrong)} of {len(items)} scans cannot be predicted; nothing was written.\n  {shown}")
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of a name such as ``cpu`` or ``cuda:1``.
+
+    Raises:
+        ConfigError: when there is none of this name on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"The device {name!r} cannot be used here: {reason} Take cpu, or cuda:0 on a GPU.") from None
+    return device
 
 
 def _show_progress(evaluator: Engine, items: Sequence[Any]) -> None:

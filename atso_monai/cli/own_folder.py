@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atso_monai.errors import ConfigError
 
+if TYPE_CHECKING:
+    from atso_monai.volume_file import VolumeFacts
 
-def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Settings that put the folders in the place of the bundle's cohort, and the overlays that fit the scans.
+
+def cohort_settings(
+    root: Path, images: Path, labels: Path | None, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Settings that put the folders in the place of a bundle's cohort, and its overlays that fit the scans.
 
     The pairing of images and labels is shown before it is used.
     """
@@ -34,6 +39,8 @@ def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]
     own: dict[str, Any] = {"cohort": cohort}
     own |= {name: None for name in ("labelled", "reference") if name not in values}
     own |= {"test": 0} if "test" not in values else {}
+    if "label_names" not in values and "label_map" not in values:
+        own |= _declared([inspect_volume(pair.label) for pair in pairing.pairs if pair.label is not None])
     first = inspect_volume(pairing.pairs[0].image)
     kind, coarse = modality(first), coarser_spacing(first)
     at = (
@@ -42,8 +49,34 @@ def cohort_settings(images: Path, labels: Path | None, values: Mapping[str, Any]
         else "their own spacing"
     )
     print(f"scans taken for {kind.upper()}, trained on at {at}, going by {first.path}", file=sys.stderr)
-    own.setdefault("overrides", values.get("overrides") or _grid(coarse, ras_spacing(first)))
-    return own, [] if kind == "ct" else ["mr"]
+    own["overrides"] = _overrides(root, _grid(coarse, ras_spacing(first)), values.get("overrides"))
+    fits = kind == "mr" and (root / "configs" / "train_mr.yaml").is_file()
+    return own, ["mr"] if fits else []
+
+
+def _declared(labels: Sequence[VolumeFacts]) -> dict[str, Any]:
+    """A class for each value of the label files, where the person declared none; one value alone is the foreground."""
+    found = sorted({value for facts in labels for value in facts.values or () if value > 0})
+    if found in ([], [1]):
+        return {}
+    names = {index: f"label {value}" for index, value in enumerate(found, 1)}
+    shown = ", ".join(f"{value} -> class {index}" for index, value in enumerate(found, 1))
+    print(f"label values found: {shown} (name them by --label_names '{{1: spleen, ...}}')", file=sys.stderr)
+    return {"label_names": names, "label_map": {value: index for index, value in enumerate(found, 1)}}
+
+
+def _overrides(root: Path, chosen: dict[str, Any], asked: Any) -> Any:
+    """What was chosen for the scans, where the bundle has such ids, under what the person asked for."""
+    if asked is not None and not isinstance(asked, Mapping):
+        return asked  # the engine says what is wrong with it
+    from atso_monai.bundle import read_config
+
+    merged: dict[str, Any] = {}
+    for name in ("train", "inference"):
+        known = read_config(root, name)
+        fitting = {key: value for key, value in chosen.get(name, {}).items() if key in known}
+        merged[name] = {**fitting, **((asked or {}).get(name) or {})}
+    return {**(asked or {}), **merged}
 
 
 def _grid(coarse: float | None, spacing: list[float]) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Show what `atso run` with the same arguments would do: every step, and why it is still to do. Runs nothing."""
+"""Show what `atso run` with the same arguments would do: every step, and why it is still to do.
+
+Nothing is trained. The phantom bundle generates its scans if they are not there yet."""
 
 from __future__ import annotations
 

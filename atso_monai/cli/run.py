@@ -1,6 +1,18 @@
 """Run ATSO, or continue a run: scans and a few labels in, pseudo labels and a model out.
 
-Every id of the bundle's configs/atso.yaml can be set as --id value, for example:
+Every id of the bundle's configs/atso.yaml can be set as --id value. The usual ones:
+
+  --output_dir DIR      the run folder; the same command again continues the run in it
+  --dataset_dir DIR     the data set of the bundle
+  --labelled, --reference, --test N     how many cases play which role (or lists of ids)
+  --label_names '{1: liver, 2: spleen}'   --label_map '{2: 1, 5: 2}'   class of each value in the label files
+  --strategy atso       --compare "[supervised_matched, stso, oracle]"
+  --generations 2       --folds 2       --views "[sagittal, coronal, axial]"       --seed 0
+  --epochs 6            or '{first: 6, later: 12}'; an epoch is epoch_length optimiser steps:
+  --overrides '{train: {epoch_length: 50, batch_size: 16}}'
+  --workers 2           --threads 1     --devices "[cuda:0, cuda:1]"      --cache_dir DIR
+
+For example:
 
   atso run --bundle msd_hippocampus --dataset_dir Task04_Hippocampus --output_dir runs/hippocampus
   atso run --images scans --labels labels --output_dir runs/mine --workers 4

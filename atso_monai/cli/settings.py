@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from atso_monai.errors import ConfigError
 if TYPE_CHECKING:
     from atso_monai.engine import AtsoWorkflow
 
+SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""Numbers such as 1e-3, which YAML 1.1 takes for text."""
 PATHS = ("dataset_dir", "output_dir", "cache_dir", "bundle_root")
 
 
@@ -39,7 +42,7 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     values: dict[str, Any] = {"bundle_root": root, **pairs(rest)}
     overlays = list(arguments.overlay)
     if arguments.images is not None:
-        extra, found = cohort_settings(arguments.images, arguments.labels, values)
+        extra, found = cohort_settings(root, arguments.images, arguments.labels, values)
         values |= extra
         overlays += found
     elif arguments.labels is not None:
@@ -74,6 +77,6 @@ def pairs(words: Sequence[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return float(text) if SCIENTIFIC.fullmatch(text) else yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"--{name}: {text!r} is not a value in YAML, such as 3, atso, or [stso, oracle].") from None

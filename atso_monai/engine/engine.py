@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from atso_monai.bundle import find_bundle
+from atso_monai.bundle import find_bundle, read_config
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, tables
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import Plan
-from atso_monai.engine.preflight import bytes_needed, content_hashes, training_size, try_network
+from atso_monai.engine.preflight import bytes_needed, content_hashes, require_hounsfield, training_size, try_network
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
@@ -39,7 +39,7 @@ class Engine:
         strategy: what to run, see :mod:`atso_monai.engine.strategies`.
         compare: further strategies to run beside it, for the tables.
         generations: teacher-student rounds (T).
-        epochs: ``{"first": epochs of M_0, "later": epochs of all others}``.
+        epochs: ``{"first": epochs of M_0, "later": epochs of all others}``, or one number for both.
         views: views with a network each.
         start: where students start: ``scratch``, ``snapshot`` (of M_0) or ``teacher``.
         evaluate_each_generation: also train and test each generation's own model on all of R.
@@ -67,7 +67,7 @@ class Engine:
         strategy: str = "atso",
         compare: Sequence[str] = (),
         generations: int = 2,
-        epochs: Mapping[str, int] | None = None,
+        epochs: Mapping[str, int] | int | None = None,
         views: Sequence[str] = ("sagittal", "coronal", "axial"),
         start: str = "scratch",
         evaluate_each_generation: bool = False,
@@ -90,7 +90,8 @@ class Engine:
             "generations": generations, "start": start, "evaluate_each_generation": evaluate_each_generation,
             "final_labels": final_labels, "diagnostics": diagnostics,
         }  # fmt: skip
-        self._epochs = mapped("epochs", epochs) or {"first": 3, "later": 4}
+        both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
+        self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
         self._executor, self._workers, self._threads = executor, workers, threads
         self._devices = listed("devices", devices)
@@ -117,13 +118,17 @@ class Engine:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
         at_least("threads", self._threads, 1)
-        return Scheme(
-            folds=len(self.cohort.folds),
-            first_epochs=self._epochs["first"],
-            later_epochs=self._epochs["later"],
-            test=bool(self.cohort.test),
-            **self._shape,  # type: ignore[arg-type]
-        )
+        at_least("seed", self._seed, 0)
+        for name in ("train", "inference"):
+            read_config(self._root, name, self._overlays)
+        # once without the cohort: a misspelt setting is to be told before scans are read or generated
+        epochs = {"first_epochs": self._epochs["first"], "later_epochs": self._epochs["later"]}
+        asked = Scheme(folds=2, **epochs, **self._shape)  # type: ignore[arg-type]
+        return replace(asked, folds=len(self.cohort.folds), test=bool(self.cohort.test))
+
+    @property
+    def _root(self) -> Path:
+        return find_bundle(as_given(self._bundle) if isinstance(self._bundle, str) else self._bundle)
 
     def plan(self) -> Plan:
         """The steps of the run. Pure: nothing is read but the cohort."""
@@ -143,6 +148,7 @@ class Engine:
             orders.bundle_config(place, kind)
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
         place = self._workplace(plan, contents, training_size(place, facts))
+        require_hounsfield(place, facts)
         try_network(place)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
         return place
@@ -202,7 +208,7 @@ class Engine:
         classes = {"num_classes": len(self.cohort.labels)}
         return Workplace(
             run_dir=self.run_dir,
-            bundle=find_bundle(as_given(self._bundle) if isinstance(self._bundle, str) else self._bundle),
+            bundle=self._root,
             cohort=self.cohort.blind(),
             truths=self.cohort.truths(),
             contents=contents or {},

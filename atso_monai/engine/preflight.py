@@ -62,6 +62,22 @@ def _canonical_shape(facts: VolumeFacts, spacing: Sequence[float | None] | None)
     return [n * s / w for n, s, w in zip(shape, steps, wanted, strict=True)]
 
 
+def require_hounsfield(place: Workplace, facts: Facts) -> None:
+    """Refuse a window in Hounsfield units for scans that have none.
+
+    Raises:
+        ConfigError: when the window begins below 0 and no scan to train on has a value there.
+    """
+    intensity = bundle_config(place, "train").get("intensity") or {}
+    cases = (*place.cohort.labelled, *place.cohort.reference)
+    lowest = min(facts[case.image].minimum for case in cases)
+    if str(intensity.get("_target_", "")).endswith("Window") and float(intensity.get("low", 0)) < 0 <= lowest:
+        raise ConfigError(
+            f"The bundle {place.bundle.name} expects Hounsfield units (from {intensity['low']}), but no scan has "
+            f"values below {lowest:g}. For MR take the overlay: --overlay mr, or overlays=['mr'] with its settings."
+        )
+
+
 def try_network(place: Workplace) -> None:
     """Make the networks of both configurations and pass an empty slice through them.
 

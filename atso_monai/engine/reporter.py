@@ -142,6 +142,8 @@ class Reporter:
 
     def close(self) -> None:
         """Leave the terminal tidy."""
+        if self._kept == self._total:
+            self.say(f"all {self._total} steps were done before and are kept")
         for bar in [*self._bars.values(), self._whole]:
             if bar is not None:
                 bar.close()

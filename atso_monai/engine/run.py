@@ -8,6 +8,7 @@ from pathlib import Path
 
 from atso_monai.engine import tables
 from atso_monai.engine.plan import Plan
+from atso_monai.volume_file import read_volume
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ def print_run(run: Run) -> None:
     """What a person reads at the end of a run."""
     print(f"\n{run.tables}\n")
     print(f"numbers        {run.run_dir / 'metrics.csv'}")
-    print(f"pseudo labels  {run.pseudo_labels}")
+    print(f"pseudo labels  {run.pseudo_labels}{_empty(run)}")
     print(f"bundle         {run.bundle}")
     print(f"predict with   atso predict '{run.bundle}' IMAGES --to FOLDER")
+
+
+def _empty(run: Run) -> str:
+    """A warning where pseudo labels hold no foreground at all."""
+    files = sorted(run.pseudo_labels.glob("*.nii.gz"))
+    empty = [file.name for file in files if not read_volume(file)[0].any()]
+    return f"\n               WARNING: {len(empty)} of {len(files)} are empty, first {empty[0]}" if empty else ""

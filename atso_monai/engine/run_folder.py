@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from atso_monai.engine.orders import CACHE
+from atso_monai.engine.record import RESULT
 from atso_monai.errors import RunChangedError, RunFolderError
 from atso_monai.files import read_json, write_json, write_text
 
@@ -84,7 +85,8 @@ def settle(run_dir: Path, settings: Mapping[str, Any], description: Mapping[str,
     Raises:
         RunChangedError: when the run in the folder was made with other settings; names each one that differs.
     """
-    _same_settings(run_dir, settings)
+    if any(run_dir.rglob(RESULT)):  # else nothing was finished that other settings could spoil
+        _same_settings(run_dir, settings)
     write_json(run_dir / RUN, {**description, "settings": dict(settings)})
 
 
@@ -100,7 +102,9 @@ def _refuse_others(run_dir: Path) -> None:
 
 
 def _trace(path: Path) -> bool:
-    """Whether a file or folder can come from an engine that was killed while it checked the cohort."""
+    """Whether a file or folder can come from an engine that was refused or killed before it started a run."""
+    if path.name == DATA and path.is_dir():
+        return not any(path.iterdir()) or any(path.rglob("phantom.json"))
     return path.name == LOCK or (
         path.name == CACHE and path.is_dir() and {p.name for p in path.iterdir()} <= {"facts", "volumes"}
     )

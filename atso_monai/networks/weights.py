@@ -43,6 +43,9 @@ def load_weights(network: Network, path: str | Path | None, key: str = "model") 
             f"{path} does not fit the network ({type(network).__name__}, {len(own)} tensors):\n{shown}\n"
             "Use the configuration that the checkpoint was trained with."
         )
+    broken = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if broken:
+        raise CheckpointError(f"{path} holds weights that are NaN or infinite, first {broken[0]}. Train it again.")
     network.load_state_dict(state)
     return network
 
