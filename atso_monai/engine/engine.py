@@ -118,7 +118,8 @@ class Engine:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
         at_least("threads", self._threads, 1)
-        at_least("seed", self._seed, 0)
+        if not isinstance(self._seed, int):
+            raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         for name in ("train", "inference"):
             read_config(self._root, name, self._overlays)
         # once without the cohort: a misspelt setting is to be told before scans are read or generated

@@ -85,8 +85,7 @@ def settle(run_dir: Path, settings: Mapping[str, Any], description: Mapping[str,
     Raises:
         RunChangedError: when the run in the folder was made with other settings; names each one that differs.
     """
-    if any(run_dir.rglob(RESULT)):  # else nothing was finished that other settings could spoil
-        _same_settings(run_dir, settings)
+    _same_settings(run_dir, settings)
     write_json(run_dir / RUN, {**description, "settings": dict(settings)})
 
 
@@ -121,7 +120,8 @@ def _same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
             "Choose another output folder."
         ) from None
     asked = _flat(settings)
-    if _flat(recorded) != asked:
+    finished = any(run_dir.rglob(RESULT))  # without any, there is nothing yet that other settings could spoil
+    if finished and _flat(recorded) != asked:
         raise RunChangedError(run_dir, _flat(recorded), asked)
 
 

@@ -42,6 +42,8 @@ def test_the_same_settings_continue(tmp_path: Path) -> None:
 
 def test_changed_settings_are_refused_and_listed(tmp_path: Path) -> None:
     start(tmp_path)
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "result.json").write_text("{}")  # a step was finished
     before = tree(tmp_path)
     changed = {**SETTINGS, "seed": 1, "new": "x", "overrides": {"train": {"epoch_length": 3, "map": {1: 2}}}}
     with pytest.raises(RunChangedError) as caught:
@@ -51,6 +53,19 @@ def test_changed_settings_are_refused_and_listed(tmp_path: Path) -> None:
     assert "  overrides.train.epoch_length: was 2, now 3\n" in str(caught.value)
     assert "another output folder" in str(caught.value)
     assert tree(tmp_path) == before
+
+
+def test_settings_may_change_while_nothing_is_finished(tmp_path: Path) -> None:
+    start(tmp_path)
+    start(tmp_path, {**SETTINGS, "seed": 1})
+    assert '"seed": 1' in (tmp_path / RUN).read_text()
+
+
+def test_generated_scans_of_a_refused_run_do_not_stand_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "phantom.json").write_text("{}")
+    start(tmp_path)
+    assert (tmp_path / RUN).is_file()
 
 
 @pytest.mark.parametrize("name", ["thesis.docx", ".hidden", "model"])

@@ -105,3 +105,11 @@ def test_each_view_gets_its_own_weights(tmp_path: Path) -> None:
     assert same(template, network(seed=9))
     with pytest.raises(CheckpointError, match="There is no checkpoint"):
         ViewNetworks(template, {"axial": tmp_path / "none.pt"})
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    network = torch.nn.Linear(2, 2)
+    state = {**network.state_dict(), "bias": torch.tensor([0.0, float("nan")])}
+    torch.save({"model": state}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="NaN or infinite, first bias"):
+        load_weights(network, tmp_path / "model.pt")
