@@ -6,7 +6,7 @@ Every :class:`AtsoError` is shown by the command line without a traceback, with 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -83,3 +83,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`` Did you mean 'x'?`` for the closest of ``known``, or an empty string where none is close."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def one_of(what: str, value: object, known: Sequence[str]) -> None:
+    """Raise ConfigError, with the nearest known word, unless ``value``, called ``what``, is one of ``known``."""
+    if value not in known:
+        raise ConfigError(f"{what} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")

@@ -120,8 +120,6 @@ class Engine:
         at_least("threads", self._threads, 1)
         if not isinstance(self._seed, int):
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
-        for name in ("train", "inference"):
-            read_config(self._root, name, self._overlays)
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
         epochs = {"first_epochs": self._epochs["first"], "later_epochs": self._epochs["later"]}
         asked = Scheme(folds=2, **epochs, **self._shape)  # type: ignore[arg-type]
@@ -133,6 +131,8 @@ class Engine:
 
     def plan(self) -> Plan:
         """The steps of the run. Pure: nothing is read but the cohort."""
+        for name in ("train", "inference"):  # before scans are read or generated
+            read_config(self._root, name, self._overlays)
         return build_plan(self.scheme)
 
     def check(self) -> Workplace:

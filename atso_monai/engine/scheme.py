@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from atso_monai.engine.plan import fold_name
-from atso_monai.errors import ConfigError, nearest
+from atso_monai.errors import ConfigError, one_of
 from atso_monai.views import VIEWS
 
 STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
@@ -50,15 +50,15 @@ class Scheme:
 
     def __post_init__(self) -> None:
         for name in (self.strategy, *self.compare):
-            _one_of("strategy", name, STRATEGIES)
-        _one_of("start", self.start, STARTS)
-        _one_of("final_labels", self.final_labels, FINAL_LABELS)
+            one_of("strategy", name, STRATEGIES)
+        one_of("start", self.start, STARTS)
+        one_of("final_labels", self.final_labels, FINAL_LABELS)
         at_least("generations", self.generations, 1)
         at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
         at_least("epochs first", self.first_epochs, 1)
         at_least("epochs later", self.later_epochs, 1)
         for view in self.views:
-            _one_of("views", view, VIEWS)
+            one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
             raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")
         if self.start == "teacher" and self.folds > 2 and "atso" in (self.strategy, *self.compare):
@@ -71,11 +71,6 @@ class Scheme:
     def fold_names(self) -> tuple[str, ...]:
         """``f1``, ``f2``, ..."""
         return tuple(fold_name(k) for k in range(self.folds))
-
-
-def _one_of(what: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ConfigError(f"{what} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")
 
 
 def listed(what: str, value: object) -> tuple[Any, ...]:

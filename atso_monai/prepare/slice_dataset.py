@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from atso_monai.errors import ConfigError, PrepareError, nearest
+from atso_monai.errors import ConfigError, PrepareError, one_of
 from atso_monai.prepare.datalist import Item, load_datalist
 from atso_monai.prepare.foreground import slices_with_enough
 from atso_monai.prepare.prepared import PreparedVolume
@@ -57,8 +57,8 @@ class SliceDataset(Dataset[Sample]):
         target: Literal["centre", "all"] = "centre",
         transform: Callable[[Any], Any] | None = None,
     ) -> None:
-        _one_of("foreground", foreground, _RULES)
-        _one_of("target", target, _TARGETS)
+        one_of("foreground", foreground, _RULES)
+        one_of("target", target, _TARGETS)
         if context < 1 or context % 2 == 0:
             raise ConfigError(f"context must be an odd number of slices. Received: {context}.")
         items = load_datalist(data) if isinstance(data, str | os.PathLike) else data
@@ -156,11 +156,6 @@ def _fill(target: torch.Tensor, volume: npt.NDArray[Any], centre: int) -> None:
     else:
         rows = volume[np.arange(first, first + count).clip(0, len(volume) - 1)]
     np.copyto(target.numpy(), rows, casting="unsafe")
-
-
-def _one_of(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        raise ConfigError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.{nearest(str(value), known)}")
 
 
 def _some(ids: Sequence[str]) -> str:
