@@ -111,15 +111,25 @@ def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> 
         source: what the configuration is called in an error.
 
     Raises:
-        ConfigError: for an id that the configuration does not have: MONAI would take it without a word.
+        ConfigError: for an id that the configuration does not have (MONAI would take it without a word), or a value
+            that cannot stand for the number or the switch that is there.
     """
     parser = ConfigParser(config)
     for key, value in values.items():
         if key not in parser:
             raise ConfigError(f"{source} has no id {key!r}.{nearest(key, ids_of(config))}")
+        _refuse_other_kind(source, key, parser.get(key), value)
         parser[key] = value
         if parser.get(key) != value:
             raise ConfigError(f"{source} did not take the value {value!r} for the id {key!r}.")
+
+
+def _refuse_other_kind(source: str, key: str, now: Any, value: Any) -> None:
+    """Text never stands for a number or a switch, unless it is an expression (``$...``) or a reference (``@id``)."""
+    text = isinstance(value, str) and value[:1] not in ("$", "@")
+    if text and isinstance(now, (bool, int, float)):
+        wanted = {bool: "true or false", int: "a whole number"}.get(type(now), "a number")
+        raise ConfigError(f"{source}: {key} must be {wanted} (it is {now!r}). Received: {value!r}.")
 
 
 def ids_of(config: Any, prefix: str = "") -> Iterator[str]:

@@ -16,8 +16,6 @@ COMMANDS = (demo, run, plan, status, predict)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit code (0 done, 1 a step failed, 2 bad input, 130 interrupted)."""
-    from atso_monai.engine.command import clean_exit
-
     parser = argparse.ArgumentParser(prog="atso", description=atso_monai.__doc__)
     parser.add_argument("--version", action="version", version=atso_monai.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -35,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, rest = parser.parse_known_args(argv)
     if rest and arguments.command not in ("run", "plan", "demo"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    from atso_monai.engine.command import clean_exit  # seconds of imports, which --help need not wait for
+
     _quiet()
     with clean_exit():
         arguments.carry_out(arguments, rest)

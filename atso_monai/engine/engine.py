@@ -15,7 +15,14 @@ from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import Plan
-from atso_monai.engine.preflight import bytes_needed, content_hashes, require_hounsfield, training_size, try_network
+from atso_monai.engine.preflight import (
+    bytes_needed,
+    content_hashes,
+    require_devices,
+    require_hounsfield,
+    training_size,
+    try_network,
+)
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
@@ -144,6 +151,7 @@ class Engine:
         return self._check(self.plan(), None)
 
     def _check(self, plan: Plan, facts_dir: Path | None) -> Workplace:
+        require_devices(self._devices)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)

@@ -78,6 +78,25 @@ def require_hounsfield(place: Workplace, facts: Facts) -> None:
         )
 
 
+def require_devices(devices: Sequence[str]) -> None:
+    """Refuse devices that this machine lacks; asks the driver only and claims no GPU memory.
+
+    Raises:
+        ConfigError: names the device and how many GPUs there are.
+    """
+    for name in devices:
+        try:
+            device = torch.device(name)
+        except (RuntimeError, TypeError):
+            raise ConfigError(f"devices: {name!r} is no device. Take names such as cpu or cuda:0.") from None
+        count = torch.cuda.device_count()
+        if device.type == "cuda" and (device.index or 0) >= count:
+            raise ConfigError(
+                f"devices: {name!r} is not on this machine, which has {count} CUDA GPU{'' if count == 1 else 's'}. "
+                "Take devices that are there, or leave devices out."
+            )
+
+
 def try_network(place: Workplace) -> None:
     """Make the networks of both configurations and pass an empty slice through them.
 
