@@ -135,7 +135,12 @@ def _root(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
-    """A cautious guess of what a run writes: each volume once per view, labels of every step, weights."""
+def cache_bytes(cohort: Cohort, facts: Facts) -> int:
+    """About what prepared volumes take: image (2 bytes) and label (1 byte), once for each view's order of slices."""
     images = sum(math.prod(facts[c.image].shape) for c in (*cohort.labelled, *cohort.reference, *cohort.test))
-    return images * 3 * 3 + steps * 20_000_000
+    return images * 3 * 3
+
+
+def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
+    """A cautious guess of what a run writes: prepared volumes, labels of every step, weights."""
+    return cache_bytes(cohort, facts) + steps * 20_000_000
