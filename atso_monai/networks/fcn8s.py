@@ -83,9 +83,8 @@ class FCN8s(nn.Module):
 
     def _add_encoder(self, channels: Sequence[int], hidden: int, padding: _Padding) -> None:
         before = self.in_channels
-        for name, width in zip(
-            self.names(), [w for w, n in zip(channels, self.convolutions, strict=True) for _ in range(n)], strict=True
-        ):
+        widths = [width for width, count in zip(channels, self.convolutions, strict=True) for _ in range(count)]
+        for name, width in zip(self.names(), widths, strict=True):
             self.add_module(name, nn.Conv2d(before, width, 3, padding=padding.conv1_1 if name == "conv1_1" else 1))
             before = width
         self.fc6 = nn.Conv2d(before, hidden, 7, padding=padding.fc6)
