@@ -25,7 +25,9 @@ def coarse_score(image: torch.Tensor, networks: Mapping[str, RSTN], pace: Pace, 
         axis = view_axis(view)
         chosen: Sequence[int] = range(image.shape[axis])
         if pace.prune and view == last:
-            chosen = _within_reach(fused, axis, threshold * len(networks) - 1, reach_of(network) + network.channels // 2)
+            chosen = _within_reach(
+                fused, axis, threshold * len(networks) - 1, reach_of(network) + network.channels // 2
+            )
         fused += _view_score(image.movedim(axis, 0), chosen, network, pace).movedim(0, axis)
     return fused.div_(len(networks))
 

@@ -27,11 +27,11 @@ def fine_score(
     is read, so that time and memory depend on the organ and not on the scan.
     """
     region = region_around(mask, max(reach_of(network) for network in networks.values()))
-    near = [volume[region] for volume in (image, score, mask)]
-    fused = torch.zeros(near[0].shape, dtype=torch.float32, device=image.device)
+    fused = torch.zeros(image[region].shape, dtype=torch.float32, device=image.device)
     for view, network in networks.items():
         axis = view_axis(view)
-        fused += _view_score(*(volume.movedim(axis, 0) for volume in near), network, pace).movedim(0, axis)
+        slices, scores, masks = (volume[region].movedim(axis, 0) for volume in (image, score, mask))
+        fused += _view_score(slices, scores, masks, network, pace).movedim(0, axis)
     out = torch.zeros(image.shape, dtype=torch.float32, device=image.device)
     out[region] = fused.div_(len(networks))
     return out

@@ -119,8 +119,8 @@ class ViewInferer(Inferer):
         channels = self.context if self.predicts == "all" else 1
         if last.shape[1] != channels:
             raise ValueError(
-                f"With predicts {self.predicts!r}, activation {self.activation!r} and context {self.context}, a network "
-                f"must have {channels} output channel(s). Received: {last.shape[1]}."
+                f"With predicts {self.predicts!r}, activation {self.activation!r} and context {self.context}, "
+                f"a network must have {channels} output channel(s). Received: {last.shape[1]}."
             )
         return last.sigmoid() if self.activation == "sigmoid" else last
 
