@@ -9,7 +9,7 @@ three numbers of the orientation run along a row (growing column index), and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,11 +147,12 @@ def _faults(slices: Sequence[Slice]) -> Iterator[tuple[str, str]]:
     """Why the files are not slices of one series on one plane grid, whatever their order; with the way out."""
     first = slices[0]
     alone = "Leave the files of one series in the folder."
-    for what, key in (
-        ("series", lambda s: s.series),
-        ("sizes (columns, rows)", lambda s: s.shape),
-        ("rescalings (slope, intercept, bits, sign)", lambda s: s.values),
-    ):
+    same: dict[str, Callable[[Slice], object]] = {
+        "series": lambda s: s.series,
+        "sizes (columns, rows)": lambda s: s.shape,
+        "rescalings (slope, intercept, bits, sign)": lambda s: s.values,
+    }
+    for what, key in same.items():
         kinds = {key(s): s.file.name for s in reversed(slices)}
         if len(kinds) > 1:
             yield f"it holds {len(kinds)} {what}: " + _some([f"{v} of {name}" for v, name in kinds.items()]), alone

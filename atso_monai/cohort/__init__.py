@@ -8,6 +8,7 @@ from atso_monai.cohort.folds import make_folds
 from atso_monai.cohort.geometry import copy_geometry
 from atso_monai.cohort.labels import merged_names, named_labels
 from atso_monai.cohort.msd import msd_cohort
+from atso_monai.cohort.nih import NihSplit, nih_cohort, nih_splits
 from atso_monai.cohort.pairing import Pair, Pairing, pair_by_name, pairing_table
 from atso_monai.cohort.phantom import phantom_cohort
 from atso_monai.cohort.problem import Problem, report
@@ -16,6 +17,7 @@ from atso_monai.cohort.splits import split
 __all__ = [
     "Case",
     "Cohort",
+    "NihSplit",
     "Pair",
     "Pairing",
     "Problem",
@@ -26,6 +28,8 @@ __all__ = [
     "merged_names",
     "msd_cohort",
     "named_labels",
+    "nih_cohort",
+    "nih_splits",
     "pair_by_name",
     "pair_folders",
     "pairing_table",
