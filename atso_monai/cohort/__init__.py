@@ -6,6 +6,7 @@ from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.folders import folder_cohort, pair_folders
 from atso_monai.cohort.folds import make_folds
 from atso_monai.cohort.geometry import copy_geometry
+from atso_monai.cohort.joined import joined_cohort
 from atso_monai.cohort.labels import merged_names, named_labels
 from atso_monai.cohort.msd import msd_cohort
 from atso_monai.cohort.nih import NihSplit, nih_cohort, nih_splits
@@ -24,6 +25,7 @@ __all__ = [
     "check_cohort",
     "copy_geometry",
     "folder_cohort",
+    "joined_cohort",
     "make_folds",
     "merged_names",
     "msd_cohort",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -117,7 +118,7 @@ def _label(
     return values, affine, "LAS"
 
 
-def _cropped(array: NDArray[np.generic], fill: int) -> NDArray[np.generic]:
+def _cropped(array: NDArray[Any], fill: int) -> NDArray[Any]:
     """Two slices fewer below, one above; moved by (3, 2) voxels in plane."""
     out = np.full_like(array, fill)
     out[3:, 2:] = array[:-3, :-2]
