@@ -279,6 +279,7 @@ class Engine:
                 "fingerprint": self.cohort.fingerprint,
                 "labels": {str(index): name for index, name in self.cohort.labels.items()},
                 "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
+                **_own_maps(self.cohort),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
             "bundle": {"name": place.bundle.name}
@@ -293,6 +294,13 @@ class Engine:
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
             f"into {self.run_dir}"
         )
+
+
+def _own_maps(cohort: Cohort) -> dict[str, Any]:
+    """The label maps of single cases, in cohorts of several sources."""
+    cases = (*cohort.labelled, *cohort.reference, *cohort.test)
+    maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
+    return {"label_maps": hash_json(maps)[:16]} if maps else {}
 
 
 def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
