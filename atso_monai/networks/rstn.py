@@ -224,3 +224,18 @@ class RSTN(nn.Module):
             raise ValueError(
                 f"{name} must have the image's shape {tuple(image.shape)}. Received: {tuple(given.shape)}."
             )
+
+
+def as_rstn(network: nn.Module) -> RSTN:
+    """The RSTN inside of the wrappers of torch (data parallel, compiled), whose own attributes are not the network's.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    inner = network
+    while not isinstance(inner, RSTN):
+        following = getattr(inner, "module", getattr(inner, "_orig_mod", None))
+        if not isinstance(following, nn.Module):
+            raise ConfigError(f"network must be an RSTN. Received: {type(network).__name__}.")
+        inner = following
+    return inner

@@ -57,12 +57,18 @@ def test_a_resumed_training_goes_on_as_it_would_have() -> None:
     assert seen(PAPER, 16, first=12) == seen(PAPER, 16)[11:]
 
 
-def test_without_an_optimiser_rates_stay_as_they_are() -> None:
+@pytest.mark.parametrize("wrap", [lambda network: network, nn.DataParallel])
+def test_the_stage_reaches_the_network_without_an_optimiser_and_through_a_wrapper(wrap: Any) -> None:
     network = RSTN(nn.Identity(), nn.Sequential())
-    stages, engine = RSTNStages(network, {"I": 2}), Engine(lambda _, batch: None)
+    stages, engine = RSTNStages(wrap(network), {"I": 2}), Engine(lambda _, batch: None)
     stages.attach(engine)
     engine.run([0], max_epochs=1)
     assert network.stage == "I"
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"network must be an RSTN\. Received: Linear"):
+        RSTNStages(nn.Linear(1, 1), {"I": 2})
 
 
 @pytest.mark.parametrize(
