@@ -109,7 +109,7 @@ class FCN8s(nn.Module):
         Raises:
             ValueError: for any other shape.
         """
-        if not torch.jit.is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
+        if not is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
             raise ValueError(f"image must be (N, {self.in_channels}, H, W). Received: {tuple(image.shape)}.")
         offset = PADDINGS[self.padding]
         height, width = image.shape[-2:]
@@ -133,6 +133,11 @@ class FCN8s(nn.Module):
         for layer in (self.fc6, self.fc7):
             x = F.dropout2d(F.relu(layer(x)), self.dropout, self.training)
         return x
+
+
+def is_tracing() -> bool:
+    """Whether ``torch.jit.trace`` is at work, for which a look at a shape is a warning."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]
 
 
 def bilinear_kernel(side: int) -> torch.Tensor:
