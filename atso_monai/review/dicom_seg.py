@@ -84,12 +84,13 @@ class DicomSegExport:
             device_serial_number=self._run.cohort.fingerprint,
             series_description="Pseudo label, for research",
             content_label="PSEUDO_LABEL",
+            specific_character_set="ISO_IR 192",  # UTF-8: class names are in any language
             omit_empty_frames=bool(frames.any()),  # a document must have a frame
         )
 
     def _description(self, number: int, index: int, name: str) -> Any:
         found = term(name, index)
-        return hd.seg.SegmentDescription(
+        description = hd.seg.SegmentDescription(
             segment_number=number,
             segment_label=name[:64],
             segmented_property_category=codes.SCT.AnatomicalStructure if found.known else codes.SCT.Tissue,
@@ -100,9 +101,12 @@ class DicomSegExport:
             ),
             tracking_uid=hd.UID(),
             tracking_id=f"{number} {name}"[:64],
-            anatomic_regions=None,
             display_color=hd.color.CIELabColor.from_rgb(*found.colour),
         )
+        if found.side:
+            coded = hd.sr.CodedConcept.from_code(_code(found.side))
+            description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [coded]
+        return description
 
 
 def _code(triplet: tuple[str, str, str]) -> Code:

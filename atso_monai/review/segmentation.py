@@ -5,6 +5,7 @@ File format: Slicer's developer guide, "Segmentations" (slicer.readthedocs.io, d
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +87,27 @@ def disagreement(labels: Sequence[Label]) -> Label:
 
 
 def write_segmentation(segmentation: Any, path: Path) -> None:
-    """Write a ``.seg.nrrd`` file in one step."""
-    with atomic_path(path) as temporary:
-        slicerio.write_segmentation(str(temporary), segmentation, compression_level=_COMPRESSION)
+    """Write a ``.seg.nrrd`` file in one step: the same bytes for the same content, names in UTF-8 as Slicer has them.
+
+    pynrrd knows ASCII alone and writes the time into the header; so names go in afterwards, and the time goes.
+    """
+    names = [segment["name"] for segment in segmentation["segments"]]
+    plain = [{**segment, "name": f"{n}"} for n, segment in enumerate(segmentation["segments"])]
+    buffer = io.BytesIO()
+    slicerio.write_segmentation(buffer, {**segmentation, "segments": plain}, compression_level=_COMPRESSION)
+    head = _header(buffer)
+    lines = [line for line in head.split(b"\n") if not line.startswith(b"# on ")]
+    named = {f"Segment{n}_Name:={n}".encode(): f"Segment{n}_Name:={name}".encode() for n, name in enumerate(names)}
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(b"\n".join(named.get(line, line) for line in lines))
+        file.write(buffer.getbuffer()[len(head) :])
+
+
+def _header(buffer: io.BytesIO) -> bytes:
+    """All up to the empty line that ends an NRRD header."""
+    buffer.seek(0)
+    lines = iter(buffer.readline, b"\n")
+    return b"".join(lines)[:-1]
 
 
 def _segments(number: int, layer: Layer, classes: Mapping[int, str]) -> Iterator[dict[str, Any]]:
