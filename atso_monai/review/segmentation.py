@@ -25,7 +25,6 @@ MAGENTA: Colour = (230, 0, 200)
 _STRUCTURE = ("SCT", "123037004", "Anatomical Structure")
 _CONTEXT = "Segmentation category and type - 3D Slicer General Anatomy list"
 _ANATOMY = "Anatomic codes - DICOM master list"
-_COMPRESSION = 4  # of 9: half the time of the default for a tenth more bytes
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def write_segmentation(segmentation: Any, path: Path) -> None:
     names = [segment["name"] for segment in segmentation["segments"]]
     plain = [{**segment, "name": f"{n}"} for n, segment in enumerate(segmentation["segments"])]
     buffer = io.BytesIO()
-    slicerio.write_segmentation(buffer, {**segmentation, "segments": plain}, compression_level=_COMPRESSION)
+    slicerio.write_segmentation(buffer, {**segmentation, "segments": plain})
     head = _header(buffer)
     lines = [line for line in head.split(b"\n") if not line.startswith(b"# on ")]
     named = {f"Segment{n}_Name:={n}".encode(): f"Segment{n}_Name:={name}".encode() for n, name in enumerate(names)}

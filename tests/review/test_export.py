@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import highdicom as hd
 import nibabel as nib
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import slicerio
 from atso_monai.cohort import Case, Cohort
 from atso_monai.engine import Scheme
 from atso_monai.errors import ConfigError, PrepareError, RunFolderError
+from atso_monai.review.dicom_series import read_series
 from atso_monai.review.export import export
 from atso_monai.review.run_reader import read_run
 
@@ -137,6 +139,34 @@ def test_nifti(run_dir: Path, tmp_path: Path) -> None:
     with (tmp_path / "out/labels.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["value"], row["name"], row["snomed_ct"]) for row in rows] == [("1", "front", ""), ("2", "back", "")]
+
+
+# --- dicom-seg
+
+
+def test_dicom_seg(make_run: Any, make_series: Any, scheme: Callable[..., Scheme], tmp_path: Path) -> None:
+    """A run on scans as NIfTI, whose cohort then names the series that these were made from."""
+    cases, series = [], []
+    for name in ("a", "b"):
+        folder = make_series(tmp_path / f"series {name}")
+        image = nib.Nifti1Image(np.zeros((9, 7, 5), np.int16), read_series(folder)[1])
+        nib.save(image, tmp_path / f"{name}.nii.gz")
+        cases.append(Case(name, tmp_path / f"{name}.nii.gz"))
+        series.append(Case(name, folder))
+    cohort = Cohort("x", {0: "background", 1: "liver", 2: "x"}, reference=tuple(cases), folds=(("a",), ("b",)))
+    run = make_run(tmp_path / "run", cohort, scheme(test=False))
+    replace(cohort, reference=tuple(series)).save(run / "cohort.json")
+    found = export(run, tmp_path / "out", "dicom-seg")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.dcm", "b.dcm"]
+    for item in found.cases:
+        document = hd.seg.segread(tmp_path / "out" / f"{item.case.id}.dcm")
+        volume = document.get_volume(combine_segments=True)
+        assert item.final is not None
+        label = nib.load(item.final)
+        where = nib.affines.apply_affine(LPS @ label.affine, np.argwhere(np.asarray(label.dataobj) == 2))
+        at = np.rint(nib.affines.apply_affine(np.linalg.inv(volume.affine), where)).astype(int)
+        assert len(where) == (volume.array == 2).sum() > 0
+        assert (volume.array[tuple(at.T)] == 2).all()
 
 
 # --- the folder, and what is refused
