@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
+from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
@@ -111,15 +112,25 @@ def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> 
         source: what the configuration is called in an error.
 
     Raises:
-        ConfigError: for an id that the configuration does not have: MONAI would take it without a word.
+        ConfigError: for an id that the configuration does not have (MONAI would take it without a word), or a value
+            that cannot stand for the number or the switch that is there.
     """
     parser = ConfigParser(config)
     for key, value in values.items():
         if key not in parser:
             raise ConfigError(f"{source} has no id {key!r}.{nearest(key, ids_of(config))}")
+        _refuse_other_kind(source, key, parser.get(key), value)
         parser[key] = value
         if parser.get(key) != value:
             raise ConfigError(f"{source} did not take the value {value!r} for the id {key!r}.")
+
+
+def _refuse_other_kind(source: str, key: str, now: Any, value: Any) -> None:
+    """Text never stands for a number or a switch, unless it is an expression (``$...``) or a reference (``@id``)."""
+    text = isinstance(value, str) and value[:1] not in ("$", "@")
+    if text and isinstance(now, (bool, int, float)):
+        wanted = {bool: "true or false", int: "a whole number"}.get(type(now), "a number")
+        raise ConfigError(f"{source}: {key} must be {wanted} (it is {now!r}). Received: {value!r}.")
 
 
 def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
@@ -130,7 +141,14 @@ def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
         yield from ids_of(value, f"{prefix}{key}::")
 
 
-def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
+class Attachable(Protocol):
+    """A handler of ours: it registers itself on an ignite engine."""
+
+    def attach(self, engine: Engine) -> None:
+        """Register on the events that it needs."""
+
+
+def run_config(folder: Path, kind: str, overrides: Mapping[str, Any], watch: Sequence[Attachable] = ()) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
     ``finalize`` runs also after an error, which MONAI's own command line leaves out, and what a run leaves behind in
@@ -140,6 +158,7 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
         folder: a folder with ``config.yaml`` and ``metadata.json``.
         kind: ``train``, ``predict`` or ``score``.
         overrides: ids to set for this run only.
+        watch: further handlers to attach to the trainer or evaluator.
     """
     with _in_folder(folder):
         workflow = ConfigWorkflow(
@@ -148,19 +167,19 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
         override(workflow.parser.get(), overrides, str(folder / CONFIG))
         try:
             workflow.initialize()
-            _watch(workflow, kind)
+            _watch(workflow, kind, watch)
             workflow.run()
         finally:
             workflow.finalize()
 
 
-def _watch(workflow: ConfigWorkflow, kind: str) -> None:
+def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
     """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
     if kind in ENGINES:
         engine = workflow.parser.get_parsed_content(ENGINES[kind])
-        Progress("progress.json").attach(engine)
-        if kind == "train":
-            FiniteLoss().attach(engine)
+        always = [Progress("progress.json"), FiniteLoss()] if kind == "train" else [Progress("progress.json")]
+        for handler in (*always, *more):
+            handler.attach(engine)
 
 
 @contextlib.contextmanager

@@ -146,6 +146,18 @@ def test_an_unknown_id_is_refused_with_the_nearest(key: str, nearest: str) -> No
     assert content == config()
 
 
+@pytest.mark.parametrize(("key", "value"), [("steps", "many"), ("fast", "yes"), ("part::rate", "high")])
+def test_text_for_a_number_or_a_switch_is_refused(key: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key} must be .*Received: '{value}'"):
+        override({"steps": 3, "fast": False, "part": {"rate": 0.1}}, {key: value}, "train.yaml")
+
+
+def test_an_expression_may_stand_for_a_number() -> None:
+    settings = {"steps": 3, "more": 4}
+    override(settings, {"steps": "$2 * 3", "more": "@steps"}, "train.yaml")
+    assert settings == {"steps": "$2 * 3", "more": "@steps"}
+
+
 def test_what_does_not_read_back_is_refused() -> None:
     with pytest.raises(ConfigError, match="did not take the value"):
         override(config(), {"none": float("nan")}, "train.yaml")

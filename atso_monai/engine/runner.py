@@ -11,6 +11,7 @@ from atso_monai.engine.executors import describe
 from atso_monai.engine.orders import Draft
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.record import Result, read_result, why_not_done
+from atso_monai.engine.schedule import ready
 from atso_monai.engine.worker import LOG, Order
 from atso_monai.errors import StepFailedError
 
@@ -68,7 +69,7 @@ def walk(
     running: dict[Future[dict[str, Any]], tuple[Step, Order]] = {}
     failure: StepFailedError | None = None
     while waiting or running:
-        for step in [] if failure else _ready(waiting, results, slots - len(running)):
+        for step in [] if failure else ready(waiting, results, slots - len(running)):
             waiting.remove(step)
             described = draft(step, {name: results[name].digest for name in step.needs})
             folder = Path(described.order.folder)
@@ -95,9 +96,3 @@ def walk(
         if failure and not running:
             raise failure
     return results
-
-
-def _ready(waiting: list[Step], results: Mapping[str, Result], free: int) -> list[Step]:
-    """The first ``free`` waiting steps whose needs are all done; long trainings before the rest."""
-    ready = [step for step in waiting if all(name in results for name in step.needs)]
-    return sorted(ready, key=lambda step: -step.epochs)[: max(free, 0)]
