@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import slicerio
 
-from atso_monai.review.segmentation import Layer, build_segmentation, disagreement, segment_ids, write_segmentation
+from atso_monai.review.export.segmentation import (
+    Layer,
+    build_segmentation,
+    disagreement,
+    segment_ids,
+    write_segmentation,
+)
 
 CLASSES = {1: "pancreas", 2: "kidney_left", 5: "脑 | odd:= name~^ \n2"}
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

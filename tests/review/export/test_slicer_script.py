@@ -14,9 +14,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
-import atso_monai.review
+import atso_monai.review.export
 
-SOURCE = Path(atso_monai.review.__file__).parent / "slicer_script.py"
+SOURCE = Path(atso_monai.review.export.__file__).parent / "slicer_script.py"
 CASES = [
     {
         "id": name, "role": "reference", "fold": "f1", "image": f"images/{name}.nii.gz",

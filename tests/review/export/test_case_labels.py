@@ -10,11 +10,11 @@ import pytest
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Scheme
 from atso_monai.errors import RunFolderError
-from atso_monai.review.run_reader import read_run
+from atso_monai.review.export.case_labels import read_case_labels
 
 
 def test_final_labels_and_fold_models(run_dir: Path, cohort: Cohort) -> None:
-    run = read_run(run_dir)
+    run = read_case_labels(run_dir)
     assert run.strategy == "atso"
     assert run.classes == {1: "front", 2: "back"}
     assert [(item.case.id, item.role) for item in run.cases] == [
@@ -39,7 +39,7 @@ def test_final_labels_and_fold_models(run_dir: Path, cohort: Cohort) -> None:
 
 
 def test_labels_of_every_generation(run_dir: Path) -> None:
-    item = read_run(run_dir).cases[0]
+    item = read_case_labels(run_dir).cases[0]
     assert [(m.generation, m.model, m.unseen) for m in item.labels] == [
         ("0", "all", True), ("1", "f1", True), ("1", "f2", False), ("2", "f1", True), ("2", "f2", False),
     ]  # fmt: skip
@@ -49,7 +49,7 @@ def test_labels_of_every_generation(run_dir: Path) -> None:
 def test_strategies_without_folds(
     strategy: str, make_run: Any, cohort: Cohort, scheme: Callable[..., Scheme], tmp_path: Path
 ) -> None:
-    run = read_run(make_run(tmp_path / "run", cohort, scheme(strategy=strategy)))
+    run = read_case_labels(make_run(tmp_path / "run", cohort, scheme(strategy=strategy)))
     for item in run.cases:
         assert item.final is not None and item.final.is_file()
         assert item.fold_models == ()
@@ -60,7 +60,7 @@ def test_strategies_without_folds(
 def test_other_strategies_in_the_same_run_are_left_out(
     make_run: Any, cohort: Cohort, scheme: Callable[..., Scheme], tmp_path: Path
 ) -> None:
-    run = read_run(make_run(tmp_path / "run", cohort, scheme(compare=("stso", "supervised"))))
+    run = read_case_labels(make_run(tmp_path / "run", cohort, scheme(compare=("stso", "supervised"))))
     assert not [m for item in run.cases for m in item.labels if "compare" in str(m.path.relative_to(tmp_path))]
 
 
@@ -68,7 +68,7 @@ def test_steps_that_are_not_made_are_left_out(run_dir: Path, tmp_path: Path) -> 
     moved = Path(shutil.copytree(run_dir, tmp_path / "moved"))
     (moved / "labels/final/f1/result.json").unlink()
     shutil.rmtree(moved / "predictions/g2")
-    run = read_run(moved)
+    run = read_case_labels(moved)
     first, second, test = run.cases[0], next(c for c in run.cases if c.fold == "f2"), run.cases[-1]
     assert first.final is None
     assert [m.generation for m in first.fold_models] == ["1", "1"]
@@ -81,9 +81,9 @@ def test_a_label_that_was_changed_is_refused(run_dir: Path, tmp_path: Path) -> N
     file = next((moved / "labels/final/f1").glob("*.nii.gz"))
     file.write_bytes(b"edited")
     with pytest.raises(RunFolderError, match=r"labels.final.f1 cannot be trusted: .* is not as it was written"):
-        read_run(moved)
+        read_case_labels(moved)
 
 
 def test_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="holds no run"):
-        read_run(tmp_path)
+        read_case_labels(tmp_path)

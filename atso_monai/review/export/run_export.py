@@ -12,7 +12,7 @@ from typing import Protocol
 from tqdm import tqdm
 
 from atso_monai.errors import ConfigError, PrepareError, RunFolderError, one_of
-from atso_monai.review.run_reader import CaseLabels, RunLabels, read_run
+from atso_monai.review.export.case_labels import CaseLabels, RunLabels, read_case_labels
 
 FORMATS = ("slicer", "dicom-seg", "nifti")
 
@@ -48,7 +48,7 @@ def export(run_dir: str | Path, to: str | Path, file_format: str, *, copy_images
     start = _exporter(file_format, copy_images)
     target = Path(to).absolute()
     _require_new(target)
-    run = read_run(run_dir)
+    run = read_case_labels(run_dir)
     _require_complete(run)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -74,18 +74,18 @@ def _exporter(file_format: str, copy_images: bool) -> Callable[[RunLabels, Path]
     """The exporter of a format; its libraries are needed for it alone."""
     try:
         if file_format == "slicer":
-            from atso_monai.review.slicer import SlicerExport
+            from atso_monai.review.export.slicer import SlicerExport
 
             return lambda run, folder: SlicerExport(run, folder, copy_images)
         if file_format == "dicom-seg":
-            from atso_monai.review.dicom_seg import DicomSegExport
+            from atso_monai.review.export.dicom_seg import DicomSegExport
 
             return DicomSegExport
     except ImportError as error:
         raise ConfigError(
             f"--format {file_format} needs {error.name}, which is not installed: pip install 'atso_monai[review]'."
         ) from error
-    from atso_monai.review.nifti import NiftiExport
+    from atso_monai.review.export.nifti import NiftiExport
 
     return NiftiExport
 

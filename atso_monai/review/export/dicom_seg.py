@@ -14,10 +14,10 @@ from pydicom.sr.coding import Code
 import atso_monai
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
-from atso_monai.review.dicom_series import on_series, read_series
-from atso_monai.review.labels import read_label
-from atso_monai.review.run_reader import CaseLabels, RunLabels
-from atso_monai.review.terms import term
+from atso_monai.review.export.case_labels import CaseLabels, RunLabels
+from atso_monai.review.export.dicom_series import on_series, read_series
+from atso_monai.review.export.labels import read_label
+from atso_monai.review.export.terms import term
 
 SERIES_NUMBER = 900
 """Beyond the numbers that scanners give."""
@@ -52,8 +52,7 @@ class DicomSegExport:
             raise PrepareError(f"Case {item.case.id!r} has no final label yet.")
         series, grid = read_series(item.case.image)
         label, affine = read_label(item.final, self._run.classes)
-        shape = (int(series[0].Columns), int(series[0].Rows), len(series))
-        turned = on_series(item.final, label, affine, item.case.image, (shape, grid))
+        turned = on_series(item.final, label, affine, item.case.image, grid)
         document = self._segmentation(series, turned.transpose(2, 1, 0))
         with atomic_path(self._folder / f"{item.case.id}.dcm") as temporary:
             document.save_as(temporary)

@@ -13,12 +13,12 @@ import pytest
 
 from atso_monai.cohort import Case, Cohort
 from atso_monai.errors import PrepareError
-from atso_monai.review.dicom_seg import DicomSegExport
-from atso_monai.review.dicom_series import read_series
-from atso_monai.review.run_reader import CaseLabels, RunLabels
+from atso_monai.review.export.case_labels import CaseLabels, RunLabels
+from atso_monai.review.export.dicom_seg import DicomSegExport
+from atso_monai.review.export.dicom_series import read_series
 
 NAMES = {0: "background", 1: "pancreas", 4: "kidney_left", 9: "脑" * 70}
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "ct_example"
+SHARED = Path(__file__).parents[3] / ".." / "shared" / "data" / "ct_example"
 
 
 def exported(folder: Path, series: Path, label: np.ndarray, affine: np.ndarray, names: dict[int, str]) -> Path:
@@ -58,7 +58,7 @@ def points_of(label: np.ndarray, affine: np.ndarray, value: int) -> set[tuple[fl
 @pytest.fixture
 def series(make_series: Callable[..., Path], tmp_path: Path) -> tuple[Path, np.ndarray]:
     folder = make_series(tmp_path / "series")
-    return folder, read_series(folder)[1]
+    return folder, read_series(folder)[1][1]
 
 
 def test_every_voxel_at_its_place(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atso_monai.review.scene import SceneCase, Shown, encode, write_scene
+from atso_monai.review.export.scene import SceneCase, Shown, encode, write_scene
 
 
 def decode(text: str) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from atso_monai.errors import PrepareError
 from atso_monai.files import write_json, write_text
-from atso_monai.review.image_file import place_image, window
-from atso_monai.review.labels import read_label, require_grid
-from atso_monai.review.run_reader import CaseLabels, ModelLabel, RunLabels
-from atso_monai.review.scene import SceneCase, Shown, write_scene
-from atso_monai.review.segmentation import (
+from atso_monai.review.export.case_labels import CaseLabels, ModelLabel, RunLabels
+from atso_monai.review.export.image_file import place_image, window
+from atso_monai.review.export.labels import read_label, require_grid
+from atso_monai.review.export.scene import SceneCase, Shown, write_scene
+from atso_monai.review.export.segmentation import (
     DISAGREEMENT,
     FINAL,
     Layer,

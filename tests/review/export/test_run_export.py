@@ -19,9 +19,10 @@ import slicerio
 from atso_monai.cohort import Case, Cohort
 from atso_monai.engine import Scheme
 from atso_monai.errors import ConfigError, PrepareError, RunFolderError
-from atso_monai.review.dicom_series import read_series
 from atso_monai.review.export import export
-from atso_monai.review.run_reader import read_run
+from atso_monai.review.export.case_labels import read_case_labels
+from atso_monai.review.export.dicom_series import read_series
+from atso_monai.volume_file import read_volume
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -37,7 +38,7 @@ def slicer_folder(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def test_every_case_as_its_labels_say(slicer_folder: Path, run_dir: Path) -> None:
-    run = read_run(run_dir)
+    run = read_case_labels(run_dir)
     assert len(list((slicer_folder / "segmentations").iterdir())) == len(run.cases) == 7
     for item in run.cases:
         read = slicerio.read_segmentation(str(slicer_folder / "segmentations" / f"{item.case.id}.seg.nrrd"))
@@ -60,10 +61,10 @@ def test_every_case_as_its_labels_say(slicer_folder: Path, run_dir: Path) -> Non
 
 
 def test_scans_are_the_originals(slicer_folder: Path, run_dir: Path, tmp_path: Path) -> None:
-    for item in read_run(run_dir).cases:
+    for item in read_case_labels(run_dir).cases:
         assert (slicer_folder / "images" / item.case.image.name).samefile(item.case.image)
     export(run_dir, tmp_path / "copies", "slicer", copy_images=True)
-    for item in read_run(run_dir).cases:
+    for item in read_case_labels(run_dir).cases:
         copy = tmp_path / "copies" / "images" / item.case.image.name
         assert not copy.samefile(item.case.image)
         assert copy.read_bytes() == item.case.image.read_bytes()
@@ -89,7 +90,7 @@ def _decoded(text: str) -> str:
 
 def test_the_case_list_and_the_script(slicer_folder: Path, run_dir: Path) -> None:
     cases = json.loads((slicer_folder / "cases.json").read_text(encoding="utf-8"))
-    assert [case["id"] for case in cases] == [item.case.id for item in read_run(run_dir).cases]
+    assert [case["id"] for case in cases] == [item.case.id for item in read_case_labels(run_dir).cases]
     for case in cases:
         assert (slicer_folder / case["image"]).is_file()
         assert (slicer_folder / case["segmentation"]).is_file()
@@ -149,7 +150,7 @@ def test_dicom_seg(make_run: Any, make_series: Any, scheme: Callable[..., Scheme
     cases, series = [], []
     for name in ("a", "b"):
         folder = make_series(tmp_path / f"series {name}")
-        image = nib.Nifti1Image(np.zeros((9, 7, 5), np.int16), read_series(folder)[1])
+        image = nib.Nifti1Image(np.zeros((9, 7, 5), np.int16), read_series(folder)[1][1])
         nib.save(image, tmp_path / f"{name}.nii.gz")
         cases.append(Case(name, tmp_path / f"{name}.nii.gz"))
         series.append(Case(name, folder))
@@ -166,6 +167,12 @@ def test_dicom_seg(make_run: Any, make_series: Any, scheme: Callable[..., Scheme
         where = nib.affines.apply_affine(LPS @ label.affine, np.argwhere(np.asarray(label.dataobj) == 2))
         at = np.rint(nib.affines.apply_affine(np.linalg.inv(volume.affine), where)).astype(int)
         assert len(where) == (volume.array == 2).sum() > 0
+    export(run, tmp_path / "slicer", "slicer")
+    for item in found.cases:
+        scan, affine = read_volume(tmp_path / "slicer" / "images" / f"{item.case.id}.nii.gz")
+        series_scan, series_affine = read_volume(item.case.image)
+        np.testing.assert_array_equal(scan, series_scan)
+        np.testing.assert_allclose(affine, series_affine, atol=1e-4)
         assert (volume.array[tuple(at.T)] == 2).all()
 
 
@@ -208,7 +215,7 @@ def test_misspelt_formats(run_dir: Path, tmp_path: Path) -> None:
 def test_libraries_that_are_not_installed(run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.delitem(sys.modules, "atso_monai.review.dicom_seg", raising=False)
+    monkeypatch.delitem(sys.modules, "atso_monai.review.export.dicom_seg", raising=False)
     monkeypatch.setitem(sys.modules, "highdicom", None)
     with pytest.raises(ConfigError, match=r"needs highdicom, .* pip install 'atso_monai\[review\]'"):
         export(run_dir, tmp_path / "out", "dicom-seg")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydicom.sr.codedict import codes
 
-import atso_monai.review.terms as module
-from atso_monai.review.terms import LEFT, RIGHT, TISSUE, term
+import atso_monai.review.export.terms as module
+from atso_monai.review.export.terms import LEFT, RIGHT, TISSUE, term
 
 
 def rows() -> list[dict[str, str]]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path, write_json
-from atso_monai.review.labels import read_label
-from atso_monai.review.run_reader import CaseLabels, RunLabels
-from atso_monai.review.terms import term
+from atso_monai.review.export.case_labels import CaseLabels, RunLabels
+from atso_monai.review.export.labels import read_label
+from atso_monai.review.export.terms import term
 
 
 class NiftiExport:

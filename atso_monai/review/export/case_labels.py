@@ -82,7 +82,7 @@ class RunLabels:
         return {index: name for index, name in sorted(self.cohort.labels.items()) if index}
 
 
-def read_run(run_dir: str | Path) -> RunLabels:
+def read_case_labels(run_dir: str | Path) -> RunLabels:
     """Read which labels a run folder holds; voxels are left on the disk. The folder may have been moved.
 
     Only steps whose record holds are read; steps that are not made yet are left out, also in a run that goes on.

@@ -15,8 +15,8 @@ import numpy as np
 import slicerio
 
 from atso_monai.files import atomic_path
-from atso_monai.review.labels import RAS_TO_LPS, Affine, Label
-from atso_monai.review.terms import TISSUE, Colour, term
+from atso_monai.review.export.labels import RAS_TO_LPS, Affine, Label
+from atso_monai.review.export.terms import TISSUE, Colour, term
 
 FINAL = "final"
 DISAGREEMENT = "disagreement"

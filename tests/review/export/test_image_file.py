@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-import atso_monai.review.image_file as module
+import atso_monai.review.export.image_file as module
 from atso_monai.errors import PrepareError
-from atso_monai.review.image_file import place_image, window
+from atso_monai.review.export.image_file import place_image, window
 from atso_monai.volume_file import read_volume
 
 AFFINE = np.array([[0.6, -1.6, 0, 5], [0.8, 1.2, 0, -7], [0, 0, 3.0, 11], [0, 0, 0, 1]])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from atso_monai.cohort.geometry import corner_distance
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
-from atso_monai.review.labels import RAS_TO_LPS, TOLERANCE, Affine
+from atso_monai.review.export.labels import RAS_TO_LPS, TOLERANCE, Affine
 
 CT_BELOW = -200
 """Scans with values below are taken for CT, in Hounsfield units; others for MR."""
