@@ -128,7 +128,6 @@ def _segment(
         "layer": layer,
         "labelValue": value,
         "terminology": terminology,
-        "status": "completed" if name_id == DISAGREEMENT else "inprogress",
     }
 
 

@@ -44,15 +44,15 @@ def points_in(file: Path) -> dict[str, set[tuple[float, ...]]]:
     for frame, groups in zip(frames, dataset.PerFrameFunctionalGroupsSequence, strict=True):
         name = names[groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber]
         origin = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, dtype=float)
-        for row, column in np.argwhere(frame):
-            at = origin + column * right * cosines[:3] + row * down * cosines[3:]
-            found[name].add(tuple(np.round(at * 10).tolist()))
+        rows, columns = np.argwhere(frame).T[:, :, None]
+        at = origin + columns * right * cosines[:3] + rows * down * cosines[3:]
+        found[name].update(map(tuple, np.round(at * 10).tolist()))
     return found
 
 
 def points_of(label: np.ndarray, affine: np.ndarray, value: int) -> set[tuple[float, ...]]:
     at = nib.affines.apply_affine(affine, np.argwhere(label == value)) * (-1, -1, 1)
-    return {tuple(row) for row in np.round(at * 10).tolist()}
+    return set(map(tuple, np.round(at * 10).tolist()))
 
 
 @pytest.fixture

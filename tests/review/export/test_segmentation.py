@@ -108,7 +108,7 @@ def test_the_file_is_as_slicer_writes_it(written: Any) -> None:
     assert header["Segment1_Tags"] == (
         "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
         "~SCT^123037004^Anatomical Structure~SCT^64033007^Kidney~SCT^7771000^Left~Anatomic codes - DICOM master list"
-        "~^^~^^|Segmentation.Status:inprogress|"
+        "~^^~^^|"
     )
     assert header["Segment0_Color"] == "0.976471 0.705882 0.435294"
 
