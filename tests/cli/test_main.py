@@ -126,6 +126,27 @@ def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out == "1 labels in out\n"
 
 
+def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Any] = []
+
+    class Exported:
+        cases = (1, 2)
+
+    def export(*arguments: Any, **options: Any) -> Exported:
+        calls.append((arguments, options))
+        return Exported()
+
+    monkeypatch.setattr("atso_monai.review.export.export", export)
+    assert main(["export", "runs/a #1", "--to", "out b", "--format", "slicer", "--copy-images"]) == 0
+    assert main(["export", "runs/a #1", "--to", "out c", "--format", "nifti"]) == 0
+    assert calls == [
+        ((Path("runs/a #1"), Path("out b"), "slicer"), {"copy_images": True}),
+        ((Path("runs/a #1"), Path("out c"), "nifti"), {"copy_images": False}),
+    ]
+    shown = capsys.readouterr().out
+    assert shown == "2 cases in out b\nopen with   Slicer --python-script 'out b/open_in_slicer.py'\n2 cases in out c\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
