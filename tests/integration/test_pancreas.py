@@ -41,8 +41,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def weights(run: Run, step: str, file: str = "model.pt") -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run.run_dir / step / file, weights_only=True)["model"]
-    return state
+    state: dict[str, torch.Tensor] = torch.load(run.run_dir / step / file, weights_only=True)
+    return state.get("model", state)  # type: ignore[return-value]
 
 
 def test_every_strategy_has_its_numbers(run: Run) -> None:
@@ -94,6 +94,8 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     command += ["-m", "monai.bundle", "run", "--config_file", str(files), "--dataset_dir", str(tmp_path / "cases.json")]
     command += ["--output_dir", str(tmp_path / "out"), "--epoch_length", "2", "--logging_file", "False"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, cwd=tmp_path)
+    done = subprocess.run(
+        command, check=False, env=environment, capture_output=True, text=True, timeout=200, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert {file.name for file in (tmp_path / "out").glob("*.pt")} == {"model.pt", "snapshot.pt"}
