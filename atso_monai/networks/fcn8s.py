@@ -109,7 +109,8 @@ class FCN8s(nn.Module):
         Raises:
             ValueError: for any other shape.
         """
-        if not torch.jit.is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+        if not tracing and (image.ndim != 4 or image.shape[1] != self.in_channels):
             raise ValueError(f"image must be (N, {self.in_channels}, H, W). Received: {tuple(image.shape)}.")
         offset = PADDINGS[self.padding]
         height, width = image.shape[-2:]
