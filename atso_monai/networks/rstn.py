@@ -157,6 +157,14 @@ class RSTN(nn.Module):
         fine = self._fine_probability(seen, boxes)
         return fine if len(boxes) == 1 else only_inside(fine, boxes)
 
+    def fine_probability(self, image: torch.Tensor) -> torch.Tensor:
+        """Probabilities of the fine network on images that are cropped and multiplied by their saliency already.
+
+        All (N, channels, h, w). :meth:`refine` does both by itself; this is for callers that crop batches differently.
+        """
+        self._check("image", image)
+        return self._probability(self.fine_model, image)
+
     def redraw_saliency(self, seed: int) -> RSTN:
         """Set the saliency transformation to a new start, drawn by ``seed``, and return the network.
 
