@@ -27,9 +27,9 @@ def size_batches(boxes: Mapping[int, Box], batch_size: int, waste: float) -> lis
 def cropped(images: torch.Tensor, boxes: Sequence[Box]) -> torch.Tensor:
     """Each of ``images`` (N, C, H, W) from the top left corner of its own box on, in one size (N, C, h, w) for all.
 
-    The largest box sets the size. A smaller one is extended downwards and to the right, by the image as far as it
-    reaches and by zeros beyond: the pixels lie on the networks' pooling grid as if the crop were alone, and a wider
-    margin is what the fine network met in training.
+    The largest box sets the size. A smaller one is extended downwards and to the right, so that its pixels lie on the
+    networks' pooling grid as if it were alone: by the image as far as it reaches, by zeros beyond. FCN8s passes over
+    the extension; to other networks it is a wider margin, as they met in training.
     """
     height, width = _common_size(boxes)
     out = images.new_zeros((*images.shape[:2], height, width))
@@ -46,6 +46,12 @@ def put_back(predictions: torch.Tensor, boxes: Sequence[Box], shape: Sequence[in
         height, width = _size(box)
         target[:, box.top : box.bottom, box.left : box.right] = prediction[:, :height, :width]
     return out
+
+
+def sizes_of(boxes: Sequence[Box]) -> list[tuple[int, int]] | None:
+    """Height and width of each box; None where all are alike."""
+    sizes = [_size(box) for box in boxes]
+    return sizes if len(set(sizes)) > 1 else None
 
 
 def _fit(boxes: Sequence[Box], waste: float) -> bool:

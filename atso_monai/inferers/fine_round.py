@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from atso_monai.inferers.coarse_round import reach_of
-from atso_monai.inferers.crops import cropped, put_back, size_batches
+from atso_monai.inferers.crops import cropped, put_back, size_batches, sizes_of
 from atso_monai.inferers.pace import Pace
 from atso_monai.inferers.precision import computing_in
 from atso_monai.inferers.slices import mean_of_overlaps, with_neighbours
@@ -61,8 +61,9 @@ def _view_score(
         images, scores = (with_neighbours(volume, batch, network.channels) for volume in (image, score))
         with computing_in("float32", image.device):
             seen = images * saliency(scores.to(images.dtype), network.saliency1, network.saliency2)
-        inner = cropped(seen, [boxes[index] for index in batch])
-        return put_back(network.fine_probability(pace.laid_out(inner)), [boxes[i] for i in batch], images.shape)
+        own = [boxes[index] for index in batch]
+        inner = pace.laid_out(cropped(seen, own))
+        return put_back(network.fine_probability(inner, sizes_of(own)), own, images.shape)
 
     with computing_in(pace.precision, image.device):
         batches = size_batches(boxes, pace.batch_size, pace.waste)
