@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -169,6 +170,19 @@ class RSTN(nn.Module):
         fine = self._fine_probability(seen, boxes)
         return fine if len(boxes) == 1 else only_inside(fine, boxes)
 
+    def fine_probability(self, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:
+        """Probabilities of the fine network on images that are cropped and multiplied by their saliency already.
+
+        :meth:`refine` does both by itself; this is for crops of different sizes in one batch.
+
+        Args:
+            image: (N, channels, h, w).
+            sizes: height and width of each item, where it takes up only the upper left part of its image. FCN8s gives
+                it the same probabilities as if it were alone; other networks see what lies around it.
+        """
+        self._check("image", image)
+        return self._probability(self.fine_model, image, sizes)
+
     def redraw_saliency(self, seed: int) -> RSTN:
         """Set the saliency transformation to a new start, drawn by ``seed``, and return the network.
 
@@ -197,13 +211,15 @@ class RSTN(nn.Module):
             image = only_inside(image, boxes)
         return uncrop(self._probability(self.fine_model, crop(image, box)), box, *image.shape[-2:])
 
-    def _probability(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    def _probability(
+        self, network: nn.Module, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> torch.Tensor:
         height, width = image.shape[-2:]
         multiple = 1 if isinstance(network, _ANY_SIZE) else self.divisible
         if multiple > 1:
             image = F.pad(image, [0, -width % multiple, 0, -height % multiple], mode="replicate")
         with self._precision(image.device):
-            logits = network(image)
+            logits = network(image, sizes) if isinstance(network, FCN8s) else network(image)
         if not is_tracing() and logits.shape != image.shape:
             raise ValueError(
                 f"A network of RSTN must give one logit per pixel and slice, {tuple(image.shape)}. "
