@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import demo, plan, predict, run, status
+from atso_monai.cli import demo, plan, predict, prepare, run, status
 
-COMMANDS = (demo, run, plan, status, predict)
+COMMANDS = (demo, prepare, run, plan, status, predict)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
