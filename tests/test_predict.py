@@ -143,8 +143,7 @@ def test_what_are_no_scans(tmp_path: Path, images: list[str], message: str) -> N
 
 @pytest.mark.parametrize("name", ["bogus", "cuda:77", "'); raise SystemExit(7)  #"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    from atso_monai.phantom.dicom import write_dicom_series
-from atso_monai.predict import usable_device
+    from atso_monai.predict import usable_device
 
     with pytest.raises(ConfigError, match="cannot be used here"):
         usable_device(name)
