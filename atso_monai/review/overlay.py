@@ -77,7 +77,8 @@ def _view(
     """One slice as (height, W, 3), square millimetres."""
     others = tuple(a for a in range(3) if a != axis)
     index = int(truth.sum(axis=others).argmax())
-    grey, t, p = (np.take(volume, index, axis=axis) for volume in (scan, truth, predicted))
+    at = (slice(None),) * axis + (index,)  # np.take would copy the whole volume first
+    grey, t, p = (volume[at] for volume in (scan, truth, predicted))
     low, high = window
     shades = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1) * 255
     colours = np.repeat(shades[..., None], 3, axis=2)
