@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import demo, plan, predict, run, status
+from atso_monai.cli import compare, demo, plan, predict, promote, report, review, run, status
 
-COMMANDS = (demo, run, plan, status, predict)
+COMMANDS = (demo, run, plan, status, predict, report, compare, review, promote)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
