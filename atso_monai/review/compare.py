@@ -107,6 +107,23 @@ def interval(statistic: Any, data: tuple[np.ndarray[Any, Any], ...], *, paired: 
     return float(found.low), float(found.high)
 
 
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
+    """Spearman's rank correlation with its 95% BCa interval over cases; nan where it is not defined."""
+    nan = float("nan")
+    if len(x) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
+        return nan, nan, nan
+    low, high = interval(_spearman, (np.asarray(x), np.asarray(y)), paired=True)
+    return _spearman(np.asarray(x), np.asarray(y)), low, high
+
+
+def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
+    """Pearson's correlation of ranks; 0 for a resample in which all values are alike."""
+    a, b = stats.rankdata(x), stats.rankdata(y)
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum() / size) if size else 0.0
+
+
 def _signed_rank(apart: np.ndarray[Any, Any]) -> float:
     if len(apart) < 2:
         return float("nan")

@@ -1,0 +1,163 @@
+"""The tables of the report, as cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from atso_monai.engine.tables import epochs_of, generation_cells
+from atso_monai.engine.tables import spread as plain_spread
+from atso_monai.errors import AtsoError
+from atso_monai.review.compare import Difference, sentence
+from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
+from atso_monai.review.compare_runs import Comparison, arms_of, compare
+from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
+from atso_monai.review.read_run import ReadRun
+from atso_monai.review.report.looks import NAMES, spread
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes:
+        words: what is shown.
+        sort: what it is sorted by; None sorts by the words.
+        kind: CSS class.
+    """
+
+    words: str
+    sort: float | None = None
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption; ``sortable`` ones get buttons in their head."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    sortable: bool = False
+
+
+def number(value: float | None, digits: int = 1, factor: float = 100) -> Cell:
+    """A number, or a dash that sorts last."""
+    return Cell("–", -1e9, "num") if value is None else Cell(f"{factor * value:.{digits}f}", factor * value, "num")
+
+
+def comparisons(run: ReadRun) -> dict[tuple[str, str], Comparison]:
+    """Differences of the run's own strategy to the others, by set and label; none where nothing can be compared."""
+    found = {}
+    for which in SETS:
+        for label in run.score_labels:
+            known = [o for o in run.plan.outcomes if final_scores(run, o, which, label)]
+            if len(known) < 2 or known[0] is not run.outcome:
+                continue
+            try:
+                arms = arms_of([run], [outcome.strategy for outcome in known])
+                found[which, label] = compare(arms, which, label)
+            except AtsoError:
+                continue
+    return found
+
+
+def headline(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> list[str]:
+    """The sentences on the main label: against S alone, and against each other strategy, both sets."""
+    label = run.score_labels[-1]
+    said = []
+    for which in SETS:
+        if (one := found.get((which, label))) is not None:
+            said += [sentence(_named(d), SETS_IN_WORDS[which]) for d in one.differences if d.right != "oracle"]
+    return said
+
+
+def _named(d: Difference) -> Difference:
+    from dataclasses import replace
+
+    return replace(d, left=NAMES.get(d.left, d.left), right=NAMES.get(d.right, d.right))
+
+
+def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Table:
+    """What each strategy leaves, per label; differences are the run's own strategy minus the row's."""
+    own = NAMES[run.outcome.strategy]
+    rows = []
+    for outcome in run.plan.outcomes:
+        for label in reversed(run.score_labels):
+            cells = [Cell(NAMES[outcome.strategy]), Cell(label)]
+            epochs = epochs_of(run.plan, outcome.strategy)
+            cells.append(Cell(str(epochs), epochs, "num"))
+            for which in SETS:
+                scores = list(final_scores(run, outcome, which, label).values())
+                cells.append(Cell(spread(scores), fmean(scores) if scores else -1, "num"))
+                cells.append(_difference(found.get((which, label)), outcome.strategy))
+            rows.append(tuple(cells))
+    n = {
+        which: max((len(final_scores(run, o, which, run.score_labels[-1])) for o in run.plan.outcomes), default=0)
+        for which in SETS
+    }
+    head = (
+        "Strategy", "Label", "Epochs", f"Test DSC, % (n = {n[TEST]})", f"{own} minus this, points",
+        f"Pseudo-label DSC, % (n = {n[REFERENCE]})", f"{own} minus this, points",
+    )  # fmt: skip
+    caption = "Mean ± standard deviation over cases; differences with 95% intervals over cases"
+    return Table(caption, head, tuple(rows), sortable=True)
+
+
+def _difference(found: Comparison | None, strategy: str) -> Cell:
+    d = next((d for d in found.differences if d.right == strategy), None) if found else None
+    if d is None:
+        return Cell("–", -1e9, "num")
+    kind = {"better": "num better", "worse": "num worse"}.get(d.verdict, "num")
+    return Cell(f"{d.mean:+.1f} ({d.low:+.1f} to {d.high:+.1f}), {d.verdict}", d.mean, kind)
+
+
+def generation_tables(run: ReadRun) -> list[Table]:
+    """The layout of the paper's table 4 for each strategy with generations, per label."""
+    tables = []
+    for strategy in [o.strategy for o in run.plan.outcomes if o.strategy in ("atso", "stso", "self_learning")]:
+        for label in reversed(run.score_labels):
+            head, *lines = generation_cells(run.rows, strategy, label)
+            if lines:
+                kinds = [_kind(name) for name in head]
+                rows = tuple(
+                    tuple(
+                        Cell(w.replace("-", "–") if w == "-" else w, None, k) for w, k in zip(line, kinds, strict=True)
+                    )
+                    for line in lines
+                )
+                tables.append(Table(f"{NAMES[strategy]}, {label}: mean Dice in %", tuple(head), rows))
+    return tables
+
+
+def _kind(name: str) -> str:
+    """Numbers stand right; what a fold model has not seen is marked."""
+    model, _, fold = name.removeprefix("M(").partition(")@")
+    return "num unseen" if fold and model == fold else "num" if name != "gen." else ""
+
+
+def runs_table(runs: Sequence[ReadRun]) -> Table:
+    """Mean over cases of each strategy in each run, and mean ± standard deviation over runs."""
+    label = runs[0].score_labels[-1]
+    strategies = list(dict.fromkeys(o.strategy for run in runs for o in run.plan.outcomes))
+    rows = []
+    for which in SETS:
+        for strategy in strategies:
+            means = [_mean(run, strategy, which, label) for run in runs]
+            known = [value for value in means if value is not None]
+            if known:
+                cells = [Cell({TEST: "test", REFERENCE: "pseudo labels"}[which]), Cell(NAMES[strategy])]
+                rows.append(
+                    (*cells, *(number(value) for value in means), Cell(plain_spread(known), fmean(known), "num"))
+                )
+    head = ("Set", "Strategy", *(run.name for run in runs), "over runs")
+    return Table(
+        f"Mean DSC over cases in %, {label}; last column: mean ± standard deviation over runs", head, tuple(rows), True
+    )
+
+
+def _mean(run: ReadRun, strategy: str, which: str, label: str) -> float | None:
+    outcome = next((o for o in run.plan.outcomes if o.strategy == strategy), None)
+    scores = final_scores(run, outcome, which, label) if outcome else {}
+    return fmean(scores.values()) if scores else None
