@@ -142,16 +142,24 @@ def adjusted(differences: Sequence[Difference]) -> list[Difference]:
 
 def sentence(d: Difference, on: str) -> str:
     """What an honest reader would write of a difference on ``on``, such as ``the test set``."""
-    gap = f"{d.mean:+.1f} DSC points, 95% interval {d.low:+.1f} to {d.high:+.1f}, p = {p_text(d.p)}, n = {d.cases}"
+    return f"On {on}, {claim(d)}"
+
+
+def claim(d: Difference) -> str:
+    """:func:`sentence` without the place."""
+    gap = f"{d.mean:+.1f} DSC points, 95% interval {d.low:+.1f} to {d.high:+.1f}, p {_with_sign(d.p)}, n = {d.cases}"
     if d.verdict == "too few cases":
         return (
-            f"{d.left} and {d.right} cannot be compared on {on}: {d.cases} common cases are too few "
-            f"({d.mean:+.1f} DSC points)."
+            f"{d.left} and {d.right} cannot be compared: {d.cases} common cases are too few ({d.mean:+.1f} DSC points)."
         )
     if d.verdict == "not distinguishable":
         apart = "; the interval alone leaves 0 out, the adjusted test does not" if d.low * d.high > 0 else ""
-        return f"On {on}, {d.left} and {d.right} are not distinguishable ({gap}{apart})."
-    return f"On {on}, {d.left} is {d.verdict} than {d.right} ({gap})."
+        return f"{d.left} and {d.right} are not distinguishable ({gap}{apart})."
+    return f"{d.left} is {d.verdict} than {d.right} ({gap})."
+
+
+def _with_sign(p: float) -> str:
+    return p_text(p) if p_text(p).startswith("<") else f"= {p_text(p)}"
 
 
 def p_text(p: float) -> str:

@@ -131,7 +131,7 @@ def _label(runs: Sequence[ReadRun], label: str | None) -> str:
     if len({tuple(run.score_labels) for run in runs}) > 1:
         shown = "; ".join(f"{run.name}: {', '.join(run.score_labels)}" for run in runs)
         raise ComparisonError(f"The runs segment different structures ({shown}). Compare runs of one task.")
-    chosen = label or runs[0].score_labels[-1]
+    chosen = label or runs[0].main_label
     one_of("label", chosen, runs[0].score_labels)
     return chosen
 

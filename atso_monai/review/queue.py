@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from atso_monai.engine.tables import align
 from atso_monai.files import atomic_path
@@ -34,6 +35,8 @@ COLUMNS = (
     "pieces", "reasons", "label",
 )  # fmt: skip
 NOTHING = "nothing unusual"
+POOR = 0.7
+"""A Dice below this is called poor whatever that of the other cases is."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +124,22 @@ Weighed = dict[str, tuple[float, str]]
 def _disagreement(case: str, agreement: Scores, change: Scores) -> Weighed:
     found: Weighed = {}
     if case in agreement:
-        dice = agreement[case]
-        found["agreement"] = (100 * (1 - dice), f"the fold models agree poorly (Dice {100 * dice:.0f}%)")
+        words = _lower(case, agreement, "the fold models agree poorly", "the fold models agree less than usual")
+        found["agreement"] = (100 * (1 - agreement[case]), words)
     if case in change:
-        dice = change[case]
-        found["change"] = (50 * (1 - dice), f"the label changed since the generation before (Dice {100 * dice:.0f}%)")
+        words = _lower(
+            case, change, "the label changed much in the last generation", "the label changed more than usual"
+        )
+        found["change"] = (50 * (1 - change[case]), words)
     return found
+
+
+def _lower(case: str, scores: Scores, poor: str, unusual: str) -> str:
+    """A reason where a Dice is low as such, or lower than that of half of the cases; else none."""
+    middle = median(scores.values())
+    if scores[case] >= POOR and scores[case] >= middle:
+        return ""
+    return f"{poor if scores[case] < POOR else unusual} (Dice {100 * scores[case]:.0f}%, median {100 * middle:.0f}%)"
 
 
 def _unusual(own: Mapping[str, Shape], hopes: Mapping[str, Expected]) -> Weighed:

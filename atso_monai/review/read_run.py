@@ -68,6 +68,16 @@ class ReadRun:
         names = list(self.classes.values())
         return [*names, FOREGROUND] if len(names) > 1 else names
 
+    @property
+    def main_label(self) -> str:
+        """What headlines are about: the whole foreground where there are several classes."""
+        return self.score_labels[-1]
+
+    @property
+    def main_label_first(self) -> list[str]:
+        """:attr:`score_labels` in the order of tables."""
+        return [self.main_label, *self.score_labels[:-1]]
+
     def fold_of(self) -> dict[str, str]:
         """Fold name (``f1``, ...) of each reference case."""
         return {case: f"f{k + 1}" for k, fold in enumerate(self.cohort.folds) for case in fold}

@@ -19,7 +19,7 @@ class Series:
         name: for the legend.
         colour: CSS colour.
         shape: marker, one of :data:`~atso_monai.review.charts.MARKERS`.
-        points: (position, value in per cent, words shown on hovering).
+        points: (position, value in per cent, words shown on hovering); a point without words has no marker.
         dashed: whether the line is dashed.
         faint: one run of several, drawn thin behind the mean.
     """
@@ -55,11 +55,9 @@ def line_chart(
         at = [frame.at(x, y) for x, y, _ in one.points]
         parts.append(polyline(at, one.colour, 1 if one.faint else 2.4, one.dashed, 0.4 if one.faint else 1))
         if not one.faint:
-            parts += [
-                marker(one.shape, place, 5, one.colour, words)
-                for place, (_, _, words) in zip(at, one.points, strict=True)
-            ]
+            places = zip(at, one.points, strict=True)
+            parts += [marker(one.shape, place, 5, one.colour, words) for place, (_, _, words) in places if words]
     said = "; ".join(
-        f"{one.name}: " + ", ".join(words for _, _, words in one.points) for one in series if not one.faint
+        f"{one.name}: " + ", ".join(words for _, _, words in one.points if words) for one in series if not one.faint
     )
     return frame.svg(parts, title, said)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from atso_monai.cohort import Case
 from atso_monai.review.outcomes import REFERENCE, TEST, Scores, final_scores
-from atso_monai.review.queue import NOTHING, PARTS, Suspect
+from atso_monai.review.queue import PARTS, Suspect
 from atso_monai.review.read_run import ReadRun, label_file, predictions_on_test
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.numbers import Cell, Table, number
@@ -19,10 +19,10 @@ SUSPECTS_LISTED = 12
 def suspect_pictures(run: ReadRun, queue: Sequence[Suspect]) -> Iterator[Picture]:
     """The cases that should be looked at first."""
     cases = {case.id: case for case in run.cohort.reference}
-    label = run.score_labels[-1]
+    label = run.main_label
     known = final_scores(run, run.outcome, REFERENCE, label)
     for rank, suspect in enumerate(queue[:SUSPECTS_SHOWN], 1):
-        numbers = f"score {suspect.score:.0f}{_dsc(known, suspect.case)}: {'; '.join(suspect.reasons)}"
+        numbers = f"score {suspect.score:.0f}{_dsc(known, suspect.case)}: {suspect.reasons[0]}"
         yield case_picture(
             cases[suspect.case], run.run_dir / suspect.label, f"No. {rank} to look at", numbers, run.cohort.label_map
         )
@@ -34,7 +34,7 @@ def _dsc(known: Scores, case: str) -> str:
 
 def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
     """Best, median and worst case by DSC, of the run's own strategy; nothing where no DSC is known."""
-    scores = final_scores(run, run.outcome, which, run.score_labels[-1])
+    scores = final_scores(run, run.outcome, which, run.main_label)
     cases = {case.id: case for case in (run.cohort.test if which == TEST else run.cohort.reference)}
     order = sorted(scores, key=lambda case: -scores[case])
     places = {"Best": 0, "Median": len(order) // 2, "Worst": len(order) - 1} if order else {}
@@ -62,14 +62,13 @@ def suspects_table(queue: Sequence[Suspect]) -> Table:
     rows = tuple(
         (Cell(str(rank), rank, "num"), Cell(s.case), number(s.score, 0, 1), Cell("; ".join(s.reasons), None, "words"))
         for rank, s in enumerate(queue[:SUSPECTS_LISTED], 1)
-        if s.reasons != (NOTHING,)
     )
     return Table("Pseudo labels that should be looked at first", ("Rank", "Case", "Score", "Why"), rows)
 
 
 def reference_table(run: ReadRun, queue: Sequence[Suspect]) -> Table:
     """Every reference case that has a pseudo label."""
-    label = run.score_labels[-1]
+    label = run.main_label
     known = final_scores(run, run.outcome, REFERENCE, label)
     head = ["Case", "Fold", "Score", *(f"{part.capitalize()} points" for part in PARTS), "Agreement, %", "Change, %"]
     head += ["Volume, ml", *([f"DSC, % ({label})"] if known else [])]
@@ -84,7 +83,7 @@ def reference_table(run: ReadRun, queue: Sequence[Suspect]) -> Table:
 
 def case_score_table(run: ReadRun) -> Table | None:
     """DSC of every test case by each strategy, or None where none is known."""
-    label = run.score_labels[-1]
+    label = run.main_label
     scores = {o.strategy: final_scores(run, o, TEST, label) for o in run.plan.outcomes}
     scores = {strategy: found for strategy, found in scores.items() if found}
     cases = sorted({case for found in scores.values() for case in found})

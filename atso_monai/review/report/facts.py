@@ -108,7 +108,8 @@ def hours_table(run: ReadRun) -> Table:
         result = run.results.get(step.makes)
         seconds = result.seconds if result else -1.0
         rows.append((
-            Cell(step.makes), Cell(KINDS[step.kind]), Cell(step.generation), Cell(str(step.epochs or "–"), step.epochs, "num"),
+            Cell(step.makes), Cell(KINDS[step.kind]), Cell(step.generation),
+            Cell(str(step.epochs or "–"), step.epochs, "num"),
             Cell(clock(seconds) if result else "not done", seconds, "num"),
         ))  # fmt: skip
     head = ("Step", "Kind", "Generation", "Epochs", "Time")

@@ -43,7 +43,7 @@ class Figure:
     title: str
     chart: Markup
     note: str
-    legend: Markup = Markup("")
+    legend: str = ""
 
 
 def over_generations(runs: Sequence[ReadRun], which: str, label: str) -> Figure:
@@ -59,7 +59,7 @@ def over_generations(runs: Sequence[ReadRun], which: str, label: str) -> Figure:
     chart = line_chart(series, ticks, f"DSC {words} over generations", "generation", f"DSC {words}, %")
     title = {TEST: "Test set", REFERENCE: "Pseudo labels of the reference set"}[which]
     shown = [name for name in strategies if any(one.name == NAMES[name] for one in series)]
-    key = legend([(NAMES[name], COLOURS[name], SHAPES[name]) for name in shown]) if chart else Markup("")
+    key = legend([(NAMES[name], COLOURS[name], SHAPES[name]) for name in shown]) if chart else ""
     return Figure(title, chart, _curve_note(runs, which, label) if chart else unknown(runs[0], which), key)
 
 
@@ -105,7 +105,8 @@ def _points(curve: Curve, flat: bool, last: int) -> tuple[tuple[float, float, st
     if not flat:
         return tuple((at, value, _words(at, value, what, last)) for at, (value, what) in sorted(curve.items()))
     value, what = next(iter(curve.values()))
-    return tuple((at, value, f"{value:.1f} ({what})") for at in (0.0, float(last + 1)))
+    (own,) = curve
+    return tuple((at, value, f"{value:.1f} ({what})" if at == own else "") for at in (0.0, float(last + 1)))
 
 
 def _words(at: float, value: float, what: str, last: int) -> str:
@@ -115,7 +116,7 @@ def _words(at: float, value: float, what: str, last: int) -> str:
 def _curve_note(runs: Sequence[ReadRun], which: str, label: str) -> str:
     outcome = runs[0].outcome
     n = len(final_scores(runs[0], outcome, which, label))
-    cases = f"Mean over cases{f' (n = {n})' if n else ''}, {label}. The axis need not start at 0."
+    cases = f"Mean over cases{f' (n = {n})' if n else ''}, label: {label}. The axis need not start at 0."
     several = " Thin lines: single runs; thick: their mean." if len(runs) > 1 else ""
     folds = ""
     if which == TEST and _has(runs[0], "atso"):
@@ -142,7 +143,7 @@ def distribution(run: ReadRun, which: str, label: str) -> Figure:
     ]
     what = {TEST: "Test cases", REFERENCE: "Pseudo labels of the reference cases"}[which]
     chart = strip_chart(strips, f"{what}: DSC of each case", "DSC, %")
-    note = f"Each dot is a case, the box holds the middle half, the line is the median. {label}."
+    note = f"Each dot is a case, the box holds the middle half, the line is the median. Label: {label}."
     return Figure(what, chart, note if chart else unknown(run, which))
 
 
@@ -173,7 +174,7 @@ def agreement_against_dsc(run: ReadRun, label: str) -> Figure:
         points, title, "Dice of the fold models with each other, %", "DSC with the truth, %", said, COLOURS["atso"]
     )
     return Figure(
-        title, chart, f"Each dot is a reference case, labels made by generation {generation}, {label}. {said}"
+        title, chart, f"Each dot is a reference case, made by generation {generation}; label: {label}. {said}"
     )
 
 
@@ -183,7 +184,7 @@ def change(run: ReadRun, label: str) -> Figure:
     strips = [Strip(f"after generation {g}", COLOURS[run.outcome.strategy], _percent(s)) for g, s in series.items()]
     title = "How steady are the pseudo labels?"
     chart = strip_chart(strips, title, "Dice with the labels of the generation before, %")
-    note = f"100 would be a label that did not move at all. {label}; needs no truth."
+    note = f"100 would be a label that did not move at all. Label: {label}. Needs no truth."
     return Figure(title, chart, note if chart else "The strategy has no generations, or none is done yet.")
 
 

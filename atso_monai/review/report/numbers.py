@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from atso_monai.engine.tables import epochs_of, generation_cells
 from atso_monai.engine.tables import spread as plain_spread
 from atso_monai.errors import AtsoError
-from atso_monai.review.compare import Difference, sentence
+from atso_monai.review.compare import Difference, claim
 from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare_runs import Comparison, arms_of, compare
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
@@ -25,11 +26,13 @@ class Cell:
         words: what is shown.
         sort: what it is sorted by; None sorts by the words.
         kind: CSS class.
+        detail: a second line, small.
     """
 
     words: str
     sort: float | None = None
     kind: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     sortable: bool = False
+
+    @property
+    def stacked(self) -> bool:
+        """Whether rows hold sentences, which take a line of their own on a narrow screen."""
+        return any(cell.kind == "words" for row in self.rows for cell in row)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """How each column's name stands: like the numbers below it."""
+        first = self.rows[0] if self.rows else tuple(Cell("") for _ in self.head)
+        return tuple("num" if cell.kind.startswith("num") else "" for cell in first)
 
 
 def number(value: float | None, digits: int = 1, factor: float = 100) -> Cell:
@@ -63,19 +77,17 @@ def comparisons(run: ReadRun) -> dict[tuple[str, str], Comparison]:
     return found
 
 
-def headline(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> list[str]:
-    """The sentences on the main label: against S alone, and against each other strategy, both sets."""
-    label = run.score_labels[-1]
-    said = []
+def headline(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> list[tuple[str, list[str]]]:
+    """What can be said of the main label, by set: the run's own strategy against each other but the oracle."""
+    label, said = run.main_label, []
     for which in SETS:
         if (one := found.get((which, label))) is not None:
-            said += [sentence(_named(d), SETS_IN_WORDS[which]) for d in one.differences if d.right != "oracle"]
-    return said
+            claims = [signed(claim(_named(d))) for d in one.differences if d.right != "oracle"]
+            said.append((SETS_IN_WORDS[which], claims))
+    return [(name[0].upper() + name[1:], claims) for name, claims in said if claims]
 
 
 def _named(d: Difference) -> Difference:
-    from dataclasses import replace
-
     return replace(d, left=NAMES.get(d.left, d.left), right=NAMES.get(d.right, d.right))
 
 
@@ -84,7 +96,7 @@ def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Tab
     own = NAMES[run.outcome.strategy]
     rows = []
     for outcome in run.plan.outcomes:
-        for label in reversed(run.score_labels):
+        for label in run.main_label_first:
             cells = [Cell(NAMES[outcome.strategy]), Cell(label)]
             epochs = epochs_of(run.plan, outcome.strategy)
             cells.append(Cell(str(epochs), epochs, "num"))
@@ -94,7 +106,7 @@ def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Tab
                 cells.append(_difference(found.get((which, label)), outcome.strategy))
             rows.append(tuple(cells))
     n = {
-        which: max((len(final_scores(run, o, which, run.score_labels[-1])) for o in run.plan.outcomes), default=0)
+        which: max((len(final_scores(run, o, which, run.main_label)) for o in run.plan.outcomes), default=0)
         for which in SETS
     }
     head = (
@@ -110,24 +122,30 @@ def _difference(found: Comparison | None, strategy: str) -> Cell:
     if d is None:
         return Cell("–", -1e9, "num")
     kind = {"better": "num better", "worse": "num worse"}.get(d.verdict, "num")
-    return Cell(f"{d.mean:+.1f} ({d.low:+.1f} to {d.high:+.1f}), {d.verdict}", d.mean, kind)
+    return Cell(signed(f"{d.mean:+.1f} ({d.low:+.1f} to {d.high:+.1f})"), d.mean, kind, d.verdict)
+
+
+def signed(words: str) -> str:
+    """Words with typographic minus signs before numbers, and n = 8 in one piece."""
+    return (
+        re.sub(r"(?<![\w–])-(?=\d)", "−", words)
+        .replace("n = ", "n\u00a0=\u00a0")
+        .replace("p = ", "p\u00a0=\u00a0")
+        .replace("p < ", "p\u00a0<\u00a0")
+    )
 
 
 def generation_tables(run: ReadRun) -> list[Table]:
     """The layout of the paper's table 4 for each strategy with generations, per label."""
     tables = []
     for strategy in [o.strategy for o in run.plan.outcomes if o.strategy in ("atso", "stso", "self_learning")]:
-        for label in reversed(run.score_labels):
+        for label in run.main_label_first:
             head, *lines = generation_cells(run.rows, strategy, label)
-            if lines:
-                kinds = [_kind(name) for name in head]
-                rows = tuple(
-                    tuple(
-                        Cell(w.replace("-", "–") if w == "-" else w, None, k) for w, k in zip(line, kinds, strict=True)
-                    )
-                    for line in lines
-                )
-                tables.append(Table(f"{NAMES[strategy]}, {label}: mean Dice in %", tuple(head), rows))
+            kept = [k for k in range(len(head)) if k == 0 or any(line[k] != "-" for line in lines)]
+            rows = tuple(tuple(Cell(line[k].replace("-", "–"), None, _kind(head[k])) for k in kept) for line in lines)
+            if len(kept) > 1:
+                caption = f"{NAMES[strategy]}, {label}: mean Dice in %"
+                tables.append(Table(caption, tuple(head[k] for k in kept), rows))
     return tables
 
 
@@ -139,7 +157,7 @@ def _kind(name: str) -> str:
 
 def runs_table(runs: Sequence[ReadRun]) -> Table:
     """Mean over cases of each strategy in each run, and mean ± standard deviation over runs."""
-    label = runs[0].score_labels[-1]
+    label = runs[0].main_label
     strategies = list(dict.fromkeys(o.strategy for run in runs for o in run.plan.outcomes))
     rows = []
     for which in SETS:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 import atso_monai
 from atso_monai.errors import ConfigError
 from atso_monai.files import write_text
-from atso_monai.review.outcomes import REFERENCE, TEST, final_scores
+from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
 from atso_monai.review.own_file import require_free
 from atso_monai.review.queue import Suspect, review_queue
 from atso_monai.review.read_run import ReadRun
@@ -57,7 +57,7 @@ def write_report(runs: Sequence[ReadRun], to: Path) -> Path:
 
 
 def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
-    run, label = runs[0], runs[0].score_labels[-1]
+    run, label = runs[0], runs[0].main_label
     queue = review_queue(run)
     differences = numbers.comparisons(run)
     test_cases = cases.case_score_table(run)
@@ -74,9 +74,9 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "sentences": numbers.headline(run, differences),
         "outcomes": numbers.outcome_table(run, differences),
         "runs": numbers.runs_table(runs) if len(runs) > 1 else None,
-        "curves": [figures.over_generations(runs, which, label) for which in (REFERENCE, TEST)],
+        "curves": [figures.over_generations(runs, which, label) for which in SETS],
         "generations": numbers.generation_tables(run),
-        "distributions": [figures.distribution(run, which, label) for which in (REFERENCE, TEST)],
+        "distributions": [figures.distribution(run, which, label) for which in SETS],
         "trust": [figures.agreement_against_dsc(run, label), figures.change(run, label)],
         "suspects": cases.suspects_table(queue),
         "galleries": _galleries(run, queue),

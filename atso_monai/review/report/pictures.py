@@ -23,7 +23,9 @@ from atso_monai.volume_file import read_volume
 SOFT_TISSUE = (-160.0, 240.0)
 """Window for CT, in Hounsfield units."""
 VIEWS = ((2, "axial"), (1, "coronal"), (0, "sagittal"))
-HEIGHT = 260
+HEIGHT = 300
+MARGIN = 45.0
+"""What is shown around the structure, in mm."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,23 @@ def _views(case: Case, label: Path, label_map: Mapping[int, int] | None) -> tupl
     true = canonical(*read_labels(file, label_map))[0] if file is not None else np.zeros_like(predicted)
     if not scan.shape == predicted.shape == true.shape:
         raise PrepareError(f"{label} has shape {predicted.shape}, the image {scan.shape}: not the same grid.")
-    window, main = _window(scan), true if true.any() else predicted
+    window, box = _window(scan), _around((true != 0) | (predicted != 0), spacing)
+    scan, predicted, true = scan[box], predicted[box], true[box]
+    main = true if true.any() else predicted
     return tuple(
-        _view(case.id, name, draw_view(scan, true, predicted, spacing, axis, index, window, HEIGHT), index, file, main)
+        _view(case.id, name, draw_view(scan, true, predicted, spacing, axis, index, window, HEIGHT), file, main)
         for axis, name in VIEWS
         for index in [busiest_slice(main, axis)]
     )
+
+
+def _around(mask: npt.NDArray[np.bool_], spacing: Sequence[float]) -> tuple[slice, ...]:
+    """The box around a mask, :data:`MARGIN` wider at each side; everything where the mask is empty."""
+    if not mask.any():
+        return tuple(slice(None) for _ in spacing)
+    found = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    wider = [int(np.ceil(MARGIN / step)) for step in spacing]
+    return tuple(slice(max(0, int(f[0]) - w), int(f[-1]) + 1 + w) for f, w in zip(found, wider, strict=True))
 
 
 def _window(scan: npt.NDArray[Any]) -> tuple[float, float]:
@@ -103,20 +116,17 @@ def _window(scan: npt.NDArray[Any]) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def _view(
-    case: str, name: str, pixels: npt.NDArray[np.uint8], index: int, truth: Path | None, shown: npt.NDArray[Any]
-) -> View:
+def _view(case: str, name: str, pixels: npt.NDArray[np.uint8], truth: Path | None, shown: npt.NDArray[Any]) -> View:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=86, subsampling=0)
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     drawn = "truth red, prediction green, overlap yellow" if truth is not None else "prediction green, truth not known"
     empty = "" if shown.any() else "; nothing is labelled"
-    return View(
-        name, source, pixels.shape[1], pixels.shape[0], f"Case {case}, {name} slice {index + 1}: {drawn}{empty}"
-    )
+    return View(name, source, pixels.shape[1], pixels.shape[0], f"Case {case}, {name} view: {drawn}{empty}")
 
 
 def legend_words(classes: Sequence[str]) -> str:
     """What the colours mean."""
     words = "Truth red, prediction green, overlap yellow"
-    return f"{words}, another class magenta." if len(classes) > 1 else f"{words}."
+    more = ", another class magenta" if len(classes) > 1 else ""
+    return f"{words}{more}; the slice of each view with most truth (without truth: most prediction)."
