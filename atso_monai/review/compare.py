@@ -102,7 +102,7 @@ def interval(statistic: Any, data: tuple[np.ndarray[Any, Any], ...], *, paired: 
     with np.errstate(divide="ignore", invalid="ignore"):
         found = stats.bootstrap(
             data, statistic, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa", paired=paired, batch=1000,
-            vectorized=not paired, random_state=np.random.default_rng(0),
+            vectorized=True, random_state=np.random.default_rng(0),
         ).confidence_interval  # fmt: skip
     return float(found.low), float(found.high)
 
@@ -113,15 +113,15 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> tuple[float, flo
     if len(x) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
         return nan, nan, nan
     low, high = interval(_spearman, (np.asarray(x), np.asarray(y)), paired=True)
-    return _spearman(np.asarray(x), np.asarray(y)), low, high
+    return float(_spearman(np.asarray(x), np.asarray(y))), low, high
 
 
-def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> float:
-    """Pearson's correlation of ranks; 0 for a resample in which all values are alike."""
-    a, b = stats.rankdata(x), stats.rankdata(y)
-    a, b = a - a.mean(), b - b.mean()
-    size = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum() / size) if size else 0.0
+def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], axis: int = -1) -> Any:
+    """Pearson's correlation of ranks along an axis; 0 for a resample in which all values are alike."""
+    a, b = (stats.rankdata(values, axis=axis) for values in (x, y))
+    a, b = a - a.mean(axis=axis, keepdims=True), b - b.mean(axis=axis, keepdims=True)
+    size = np.sqrt((a * a).sum(axis=axis) * (b * b).sum(axis=axis))
+    return (a * b).sum(axis=axis) / np.where(size > 0, size, 1)
 
 
 def _signed_rank(apart: np.ndarray[Any, Any]) -> float:
