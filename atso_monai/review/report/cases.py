@@ -63,7 +63,7 @@ def suspects_table(queue: Sequence[Suspect]) -> Table:
         (Cell(str(rank), rank, "num"), Cell(s.case), number(s.score, 0, 1), Cell("; ".join(s.reasons), None, "words"))
         for rank, s in enumerate(queue[:SUSPECTS_LISTED], 1)
     )
-    return Table("Pseudo labels that should be looked at first", ("Rank", "Case", "Score", "Why"), rows)
+    return Table("The review queue, most suspicious first", ("Rank", "Case", "Score", "Why"), rows)
 
 
 def reference_table(run: ReadRun, queue: Sequence[Suspect]) -> Table:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from scipy import stats
+
 from atso_monai.engine.tables import epochs_of, generation_cells
-from atso_monai.engine.tables import spread as plain_spread
 from atso_monai.errors import AtsoError
 from atso_monai.review.compare import Difference, claim
 from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
@@ -156,23 +157,34 @@ def _kind(name: str) -> str:
 
 
 def runs_table(runs: Sequence[ReadRun]) -> Table:
-    """Mean over cases of each strategy in each run, and mean ± standard deviation over runs."""
-    label = runs[0].main_label
+    """Mean over cases of each strategy in each run, over runs, and how far the first strategy is from it."""
+    label, own = runs[0].main_label, runs[0].outcome.strategy
     strategies = list(dict.fromkeys(o.strategy for run in runs for o in run.plan.outcomes))
     rows = []
     for which in SETS:
+        first = [_mean(run, own, which, label) for run in runs]
         for strategy in strategies:
             means = [_mean(run, strategy, which, label) for run in runs]
-            known = [value for value in means if value is not None]
-            if known:
+            if known := [value for value in means if value is not None]:
                 cells = [Cell({TEST: "test", REFERENCE: "pseudo labels"}[which]), Cell(NAMES[strategy])]
-                rows.append(
-                    (*cells, *(number(value) for value in means), Cell(plain_spread(known), fmean(known), "num"))
-                )
-    head = ("Set", "Strategy", *(run.name for run in runs), "over runs")
-    return Table(
-        f"Mean DSC over cases in %, {label}; last column: mean ± standard deviation over runs", head, tuple(rows), True
+                cells += [*(number(value) for value in means), Cell(spread(known), fmean(known), "num")]
+                rows.append((*cells, _apart(first, means) if strategy != own else Cell("–", -1e9, "num")))
+    head = ("Set", "Strategy", *(run.name for run in runs), "over runs", f"{NAMES[own]} minus this, points")
+    caption = (
+        f"Mean DSC over cases in %, {label}; over runs: mean ± standard deviation; differences: mean over runs that have "
+        "both, with its 95% t interval from 3 runs on"
     )
+    return Table(caption, head, tuple(rows), sortable=True)
+
+
+def _apart(left: Sequence[float | None], right: Sequence[float | None]) -> Cell:
+    """Paired difference over runs, in points."""
+    known = [100 * (a - b) for a, b in zip(left, right, strict=True) if a is not None and b is not None]
+    if len(known) < 3 or len(set(known)) == 1:
+        return Cell(signed(f"{fmean(known):+.1f}"), fmean(known), "num") if known else Cell("–", -1e9, "num")
+    low, high = stats.t.interval(0.95, len(known) - 1, loc=fmean(known), scale=stats.sem(known))
+    kind = "num better" if low > 0 else "num worse" if high < 0 else "num"
+    return Cell(signed(f"{fmean(known):+.1f} ({low:+.1f} to {high:+.1f})"), fmean(known), kind)
 
 
 def _mean(run: ReadRun, strategy: str, which: str, label: str) -> float | None:

@@ -68,6 +68,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "version": atso_monai.__version__,
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "run": run,
+        "others": [other.name for other in runs[1:]],
         "strategy": NAMES[run.outcome.strategy],
         "state": facts.state(run),
         "tiles": _tiles(run, label),
