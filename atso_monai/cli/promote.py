@@ -24,14 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     """Write the cohort, and say how to go on."""
-    from atso_monai.review.promote import next_command, promote
+    from atso_monai.review.next_run import command_note, next_command
+    from atso_monai.review.promote import promote
     from atso_monai.review.read_run import read_run
 
     run = read_run(arguments.run)
     done = promote(run, arguments.labels, arguments.to.absolute(), arguments.by)
     for name, dice in done.cases.items():
         print(f"{name}  {'' if dice is None else f'Dice with its pseudo label {100 * dice:.1f}%'}")
-    for note in done.notes:
+    for note in filter(None, (*done.notes, command_note(run))):
         print(f"Note: {note}")
     counts = f"{len(done.cohort.labelled)} labelled, {len(done.cohort.reference)} reference cases"
     print(f"\ncohort  {done.cohort_file} ({counts}, fingerprint {done.cohort.fingerprint})")

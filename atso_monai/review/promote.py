@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
@@ -13,7 +12,6 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import yaml
 
 from atso_monai.cohort import Case, Cohort, make_folds, require_sound
 from atso_monai.errors import AtsoError, nearest
@@ -212,36 +210,3 @@ def _audit_lines(records: Mapping[str, Any]) -> list[Record]:
         }
         for name, record in records.items()
     ]  # fmt: skip
-
-
-def next_command(run: ReadRun, cohort_file: Path) -> str:
-    """The command that starts a run from the new cohort with the settings of the old one."""
-    s, plan = run.settings, run.settings
-    words = ["atso", "run", "--cohort", str(cohort_file), "--bundle", str(s.get("bundle", {}).get("name", "BUNDLE"))]
-    words += [f"--overlay={name}" for name in s.get("overlays", ())]
-    words += ["--output_dir", str(cohort_file.parent.with_name(f"{cohort_file.parent.name}-run"))]
-    compare = [outcome.strategy for outcome in run.plan.outcomes[1:]]
-    options = {
-        **{name: plan[name] for name in ("strategy", "generations", "views", "start", "final_labels", "seed")},
-        "compare": compare,
-        "epochs": {"first": plan["first_epochs"], "later": plan["later_epochs"]},
-        "evaluate_each_generation": plan["evaluate_each_generation"],
-        "diagnostics": plan["diagnostics"],
-        "threads": plan["threads"],
-    }
-    options |= {"overrides": s["overrides"]} if s.get("overrides") else {}
-    for name, value in options.items():
-        words += [f"--{name}", _yaml(value)]
-    return shlex.join(words)
-
-
-def _yaml(value: Any) -> str:
-    """One line of YAML, as options of the command line take it."""
-    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=float("inf"), sort_keys=False)
-    return str(text).removesuffix("\n").removesuffix("...").strip()
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, Sequence) and not isinstance(value, str) else value

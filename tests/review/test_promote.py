@@ -18,8 +18,10 @@ from atso_monai.errors import AtsoError, CohortError
 from atso_monai.files import hash_file
 from atso_monai.review.audit import audit
 from atso_monai.review.corrections import CorrectionError
-from atso_monai.review.promote import PromotionError, next_command, promote, promoted_cohort
+from atso_monai.review.next_run import command_note, next_command
+from atso_monai.review.promote import PromotionError, promote, promoted_cohort
 from atso_monai.review.read_run import ReadRun
+from atso_monai.review.report.facts import facts
 
 Make = Callable[..., ReadRun]
 
@@ -85,6 +87,7 @@ def test_the_audit_of_the_next_run_names_the_person(
     first, last = done.cohort.labelled[-2:]
     assert last.label is not None
     nib.save(nib.Nifti1Image(np.zeros(nib.load(last.label).shape, np.uint8), np.eye(4)), last.label)
+    assert ("Promoted labels", "2 by A. Reader") in facts(following)
     makers = {r["case"]: r["maker"] for r in audit(following) if r["made_by"] == "person"}
     assert makers == {first.id: "A. Reader", last.id: "A. Reader (the file changed after it was promoted)"}
 
@@ -158,5 +161,7 @@ def test_the_next_command_starts_the_same_run_on_the_new_cohort(run: ReadRun, co
     engine = settings.workflow(*parser.parse_known_args(words[2:])).engine
     assert engine.cohort == done.cohort
     assert engine.plan() == run.plan
+    assert command_note(run) == ""
+    assert "'mine'" in command_note(replace(run, settings={**run.settings, "bundle": {"name": "mine"}}))
     assert engine._overrides == {"train": {"epoch_length": 3}}
     assert engine.run_dir == tmp_path / "new ä #2-run"

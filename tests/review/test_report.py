@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from atso_monai.cohort import Cohort
 from atso_monai.errors import ConfigError
+from atso_monai.review.outcomes import final_scores
 from atso_monai.review.own_file import OutputExistsError
 from atso_monai.review.read_run import ReadRun, read_run
 from atso_monai.review.report import cases, write_report
+from atso_monai.review.report.numbers import runs_table
 
 Make = Callable[..., ReadRun]
 VOID = {"meta", "link", "br", "img"}
@@ -148,6 +151,37 @@ def test_several_runs(run: ReadRun, own_run: ReadRun, tmp_path: Path) -> None:
     other = replace(own_run, cohort=replace(own_run.cohort, labels={0: "b", 1: "liver"}))
     with pytest.raises(ConfigError, match="liver"):
         write_report([run, other], tmp_path / "x.html")
+
+
+def test_differences_over_runs_are_paired(run: ReadRun, own_run: ReadRun, make_run: Make, tmp_path: Path) -> None:
+    runs = [run, own_run, make_run(tmp_path / "stso first", strategy="stso", compare=("atso", "oracle"))]
+    table = runs_table(runs)
+    test = {row[1].words: row for row in table.rows if row[0].words == "test"}
+    means = {
+        name: [
+            fmean(
+                v
+                for o in r.plan.outcomes
+                if o.strategy == name
+                for v in final_scores(r, o, "test", "foreground").values()
+            )
+            for r in runs
+        ]
+        for name in ("atso", "stso")
+    }
+    apart = [100 * (a - b) for a, b in zip(means["atso"], means["stso"], strict=True)]
+    assert test["STSO"][-1].sort == pytest.approx(fmean(apart))
+    assert test["Supervised"][-2].words.startswith(f"{100 * fmean(_supervised(runs)):.1f}")
+    assert len(test["ATSO"]) == len(table.head) == 2 + 3 + 2
+
+
+def _supervised(runs: list[ReadRun]) -> list[float]:
+    return [
+        fmean(final_scores(r, o, "test", "foreground").values())
+        for r in runs
+        for o in r.plan.outcomes
+        if o.strategy == "supervised"
+    ]
 
 
 def test_a_moved_run_without_its_scans(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from typing import Any
 
 import yaml
 
 from atso_monai.engine.reporter import clock
+from atso_monai.review.audit import provenance_of
 from atso_monai.review.read_run import ReadRun
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.numbers import Cell, Table
@@ -52,7 +53,17 @@ def facts(run: ReadRun) -> list[tuple[str, str]]:
         ("Bundle", _bundle(s)),
         ("Seed, threads", f"{s.get('seed', '–')}; {s.get('threads', '–')}"),
     ]
-    return [*found, *_machine(run)]
+    return [*found, *_people(run), *_machine(run)]
+
+
+def _people(run: ReadRun) -> list[tuple[str, str]]:
+    """Who made the labels that came out of a review, where any did."""
+    makers = Counter(
+        str(provenance_of(case.label)[case.id].get("by", "?"))
+        for case in run.cohort.labelled
+        if case.label is not None and case.id in provenance_of(case.label)
+    )
+    return [("Promoted labels", ", ".join(f"{n} by {name}" for name, n in makers.items()))] if makers else []
 
 
 def _truth(run: ReadRun) -> str:

@@ -171,8 +171,8 @@ def runs_table(runs: Sequence[ReadRun]) -> Table:
                 rows.append((*cells, _apart(first, means) if strategy != own else Cell("–", -1e9, "num")))
     head = ("Set", "Strategy", *(run.name for run in runs), "over runs", f"{NAMES[own]} minus this, points")
     caption = (
-        f"Mean DSC over cases in %, {label}; over runs: mean ± standard deviation; differences: mean over runs that have "
-        "both, with its 95% t interval from 3 runs on"
+        f"Mean DSC over cases in %, {label}; over runs: mean ± standard deviation; differences: mean over runs "
+        "that have both, with its 95% t interval from 3 runs on"
     )
     return Table(caption, head, tuple(rows), sortable=True)
 
