@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import check, demo, export, plan, predict, prepare, run, status
+from atso_monai.cli import check, compare, demo, export, plan, predict, prepare, promote, report, review, run, status
 
-COMMANDS = (demo, prepare, check, run, plan, status, predict, export)
+COMMANDS = (demo, prepare, check, run, plan, status, predict, report, compare, review, promote, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of every command that sets up a run."""
     parser.add_argument("--bundle", default="phantom_pancreas", help="an embedded bundle by name, or a bundle folder")
     parser.add_argument("--overlay", action="append", default=[], help="overlay of the bundle, e.g. regime_a")
+    parser.add_argument("--cohort", type=Path, metavar="FILE", help="a cohort file, e.g. of `atso promote`")
     parser.add_argument("--images", type=Path, help="your own folder of images, in place of the bundle's data set")
     parser.add_argument("--labels", type=Path, help="the folder of labels that belongs to it")
 
@@ -41,7 +42,9 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     root = find_bundle(arguments.bundle)
     values: dict[str, Any] = {"bundle_root": root, **pairs(rest)}
     overlays = list(arguments.overlay)
-    if arguments.images is not None:
+    if arguments.cohort is not None:
+        values |= _cohort_file(arguments, root, values)
+    elif arguments.images is not None:
         extra, found = cohort_settings(root, arguments.images, arguments.labels, values)
         values |= extra
         overlays += found
@@ -51,6 +54,22 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     if overlays:
         values.setdefault("overlays", overlays)
     return AtsoWorkflow([str(file) for file in files], **values)
+
+
+def _cohort_file(arguments: argparse.Namespace, root: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that put a cohort file in the place of the bundle's cohort; what the file says cannot be set besides."""
+    from atso_monai.bundle import read_config
+
+    fixed = set(re.findall(r"@(\w+)", str(read_config(root, "atso")["cohort"]))) - {"output_dir"}
+    given = sorted(fixed & values.keys()) + [n for n in ("images", "labels") if getattr(arguments, n) is not None]
+    if given:
+        raise ConfigError(f"--{given[0]} and --cohort exclude each other: the cohort file says who is who. Drop one.")
+    if not arguments.cohort.is_file():
+        raise ConfigError(
+            f"There is no cohort file {arguments.cohort}. `atso promote` writes one, and every run has one."
+        )
+    path = arguments.cohort.absolute()
+    return {"cohort": {"_target_": "atso_monai.cohort.Cohort.load", "_mode_": "callable", "path": path}}
 
 
 def pairs(words: Sequence[str]) -> dict[str, Any]:

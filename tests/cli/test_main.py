@@ -11,6 +11,7 @@ import pytest
 
 import atso_monai
 from atso_monai.cli.main import COMMANDS, main
+from atso_monai.cohort import Cohort
 from atso_monai.engine import Engine
 from atso_monai.errors import AtsoError, StepFailedError
 
@@ -215,3 +216,16 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert atso_monai.__version__ in shown
     for command in COMMANDS:
         assert command.HELP in shown
+
+
+def test_a_cohort_file_takes_the_place_of_the_data_set(
+    runs: list[Engine], cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cohort.save(tmp_path / "cöhort #1 $x.json")
+    assert main(["run", *HIPPOCAMPUS, "--cohort", str(file), "--output_dir", str(tmp_path / "r")]) == 0
+    assert runs[0].cohort == cohort
+    for words in (["--labelled", "3"], ["--dataset_dir", "x"], ["--images", "x"]):
+        assert f"{words[0]} and --cohort exclude" in refused(
+            capsys, "run", *HIPPOCAMPUS, "--cohort", str(file), "--output_dir", "r", *words
+        )
+    assert "no cohort file" in refused(capsys, "run", *HIPPOCAMPUS, "--cohort", "nowhere.json", "--output_dir", "r")
