@@ -109,13 +109,12 @@ class Training:
             if engine.state.iteration == iteration:
                 raise Left
 
-        self.trainer.add_event_handler(Events.EPOCH_COMPLETED, leave)
-        self.trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: leave_inside(engine))
-
         def leave_inside(engine: Engine) -> None:
             if engine.state.iteration % engine.state.epoch_length:
                 leave(engine)
 
+        self.trainer.add_event_handler(Events.EPOCH_COMPLETED, leave)
+        self.trainer.add_event_handler(Events.ITERATION_COMPLETED, leave_inside)
         with pytest.raises(Left):
             self.trainer.run()
 
