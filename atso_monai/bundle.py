@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
+from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
 from atso_monai.errors import ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, Progress
 
 CONFIG = "config.yaml"
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ENGINES = {"train": "train::trainer", "predict": "evaluator"}
 WORKFLOW_TYPES = {"train": "train", "predict": "infer", "score": None}
 
@@ -68,6 +72,31 @@ def config_files(root: Path, name: str, overlays: Sequence[str] = ()) -> list[Pa
     return files
 
 
+def engine_id(config: Mapping[str, Any], name: str) -> str:
+    """The id by which the engine sets a configuration: in the section that was added to it, or its own."""
+    return f"{SECTION}::{name}" if SECTION in config else name
+
+
+def set_ids(config: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
+    """:func:`override` for what the engine sets in every bundle, by the names of its own bundles."""
+    override(config, {engine_id(config, name): value for name, value in values.items()}, source)
+
+
+def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
+    """A configuration of the bundle ``root`` without macros (``%id``) and relative references (``@#id``).
+
+    Raises:
+        ConfigError: when one refers to what is not there.
+    """
+    parser = ConfigParser(config)
+    try:
+        with _in_folder(root):
+            parser.resolve_macro_and_relative_ids()
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"A macro in the configurations of bundle {root} cannot be resolved: {error}") from None
+    return {name: value for name, value in parser.get().items() if name != "_meta_"}
+
+
 def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
 
@@ -96,10 +125,16 @@ def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:
 
 
 def _config_file(root: Path, name: str) -> Path:
+    if Path(name).suffix and (file := root / "configs" / name).is_file():
+        return file
     for suffix in ("yaml", "yml", "json"):
         if (file := root / "configs" / f"{name}.{suffix}").is_file():
             return file
-    raise ConfigError(f"The bundle {root} has no configs/{name}.yaml.")
+    there = ", ".join(sorted(file.name for file in (root / "configs").glob("*") if file.suffix in CONFIG_SUFFIXES))
+    raise ConfigError(
+        f"The bundle {root} has no configs/{name}.yaml or .json. It has: {there or 'none'}. Where one of these is meant, "
+        f"name it in a mapping file (--mapping FILE): '{name}: {{config: FILE_NAME}}'."
+    )
 
 
 def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
@@ -151,11 +186,9 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
         kind: ``train``, ``predict`` or ``score``.
         overrides: ids to set for this run only.
     """
-    with _in_folder(folder):
-        workflow = ConfigWorkflow(
-            config_file=CONFIG, meta_file="metadata.json", logging_file=False, workflow_type=WORKFLOW_TYPES[kind]
-        )
-        override(workflow.parser.get(), overrides, str(folder / CONFIG))
+    with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
+        workflow = _workflow(kind)
+        set_ids(workflow.parser.get(), overrides, str(folder / CONFIG))
         try:
             workflow.initialize()
             _watch(workflow, kind)
@@ -164,13 +197,49 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
             workflow.finalize()
 
 
+def set_up(folder: Path, kind: str) -> torch.nn.Module:
+    """Make all parts of ``config.yaml`` of a folder and the first item of its dataset, but run nothing; returns the
+    network.
+
+    Args:
+        folder: a folder with ``config.yaml`` and ``metadata.json`` of a bundle that was rewired for the engine.
+        kind: ``train`` or ``predict``.
+    """
+    with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
+        workflow = _workflow(kind)
+        try:
+            workflow.initialize()
+            engine = workflow.parser.get_parsed_content(f"{SECTION}::{ENGINES[kind]}")
+            engine.data_loader.dataset[0]
+            network: torch.nn.Module = workflow.parser.get_parsed_content(f"{SECTION}::network")
+        finally:
+            workflow.finalize()
+        return network
+
+
+def _workflow(kind: str) -> ConfigWorkflow:
+    return ConfigWorkflow(
+        config_file=CONFIG, meta_file="metadata.json", logging_file=False, workflow_type=WORKFLOW_TYPES[kind]
+    )
+
+
 def _watch(workflow: ConfigWorkflow, kind: str) -> None:
     """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
     if kind in ENGINES:
-        engine = workflow.parser.get_parsed_content(ENGINES[kind])
+        engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
         Progress("progress.json").attach(engine)
         if kind == "train":
             FiniteLoss().attach(engine)
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """What a run puts into its scratch folder goes with it, and what a killed one left there before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -60,7 +60,7 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     overrides: dict[str, Any] = {"output_dir": "."}
     if device is not None and order.kind != "score":
         overrides["device"] = f"$torch.device('{device}')"
-    with _threads(order.threads), _log(folder / LOG):
+    with _threads(order.threads), quiet(folder / LOG):
         run_config(folder, order.kind, overrides)
     files = hash_files(folder, PATTERNS[order.kind])
     missing = sorted(set(order.expected) - files.keys())
@@ -88,7 +88,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[None]:
+def quiet(path: Path) -> Iterator[None]:
     """Everything that the run prints or logs, native libraries included, goes to the step's own file; its error too."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -1,0 +1,78 @@
+"""Weights in and out of a bundle's training."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+
+from atso_monai.errors import CheckpointError
+from atso_monai.files import atomic_path
+from atso_monai.handlers import Snapshot
+from atso_monai.networks import load_weights
+
+
+def follow_training(
+    trainer: Engine,
+    network: torch.nn.Module,
+    output_dir: str | Path,
+    *,
+    checkpoint_in: str | Path | None = None,
+    snapshot_epoch: int = 0,
+    validator: Engine | None = None,
+) -> None:
+    """Attach what the engine needs of a training: ``model.pt`` and ``snapshot.pt`` as ``{"model": state_dict}``.
+
+    Args:
+        trainer: the bundle's trainer.
+        network: the network that it trains.
+        output_dir: folder for both files.
+        checkpoint_in: the weights that the training starts from; None for new ones.
+        snapshot_epoch: after which epoch, from 1, the snapshot is taken; 0 for none.
+        validator: the evaluator that validates: the weights of its best key metric are kept. None keeps the last.
+    """
+    keeper = _Keeper(network, Path(output_dir) / "model.pt")
+    if snapshot_epoch:
+        Snapshot(network, Path(output_dir) / "snapshot.pt", snapshot_epoch).attach(trainer)
+    if checkpoint_in is not None:
+        trainer.add_event_handler(Events.ITERATION_STARTED(once=1), require_weights, network, checkpoint_in)
+    if validator is not None:
+        validator.add_event_handler(Events.COMPLETED, keeper.validated)
+    trainer.add_event_handler(Events.COMPLETED, keeper.save)
+
+
+def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) -> None:
+    """Make sure that a network has the weights of a file, and no handler of the bundle has put others in their place.
+
+    Raises:
+        CheckpointError: when a weight differs.
+    """
+    own = network.state_dict()
+    expected = load_weights(copy.deepcopy(network), path).state_dict()
+    wrong = [name for name, value in expected.items() if not torch.equal(value, own[name])]
+    if wrong:
+        raise CheckpointError(
+            f"The bundle has replaced the weights of {path} by others, first {wrong[0]}. Take what loads weights in it "
+            "out, or set its id to null in a mapping file."
+        )
+
+
+class _Keeper:
+    def __init__(self, network: torch.nn.Module, path: Path) -> None:
+        self._network, self._path = network, path
+        self._best: dict[str, torch.Tensor] | None = None
+        self._epoch = -1
+
+    def validated(self, engine: Engine) -> None:
+        """Keep the weights where the validation that ended is the best so far."""
+        if (epoch := engine.state.best_metric_epoch) != self._epoch and epoch == engine.state.epoch:
+            self._epoch = epoch
+            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+    def save(self, engine: Engine) -> None:
+        """Write the best weights, or the last ones where nothing was validated."""
+        # to an open file: given a path, torch.save writes its name, here a temporary one, into the archive
+        with atomic_path(self._path) as temporary, temporary.open("wb") as file:
+            torch.save({"model": self._best or self._network.state_dict()}, file)
