@@ -240,14 +240,14 @@ def zoo_inference() -> Config:
 
 SCRIPT = '''
 import torch
-from monai.networks.nets import BasicUNet
+from monai.networks.nets import UNet
 
 
-class Net(BasicUNet):
+class Net(UNet):
     WHO = "{who}"
 
     def __init__(self, classes):
-        super().__init__(spatial_dims=3, in_channels=1, out_channels=classes, features=(4, 4, 4, 4, 4, 4))
+        super().__init__(spatial_dims=3, in_channels=1, out_channels=classes, channels=(4, 8), strides=(2,))
 
 
 class Pick:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Engine, Run
+from atso_monai.files import hash_file
+from atso_monai.predict import predict
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +39,9 @@ def test_a_bundle_like_the_zoos(zoo_bundle: Path, cohort: Cohort, tmp_path: Path
     run = Engine(zoo_bundle, cohort, tmp_path / "run #1", compare=["oracle"], **SETTINGS).run()
     assert contents(zoo_bundle) == before
     require_labels(run, cohort)
+    written = predict(run.run_dir, [case.image for case in cohort.test], tmp_path / "labels")
+    made = run.run_dir / "predictions" / "final"
+    assert [hash_file(p) for p in written] == [hash_file(made / p.name) for p in written]
 
 
 def test_a_bundle_with_ways_of_its_own(own_bundle: Path, cohort: Cohort, tmp_path: Path, contents: Contents) -> None:
@@ -42,3 +49,7 @@ def test_a_bundle_with_ways_of_its_own(own_bundle: Path, cohort: Cohort, tmp_pat
     run = Engine(own_bundle, cohort, tmp_path / "run", start="teacher", **SETTINGS).run()
     assert contents(own_bundle) == before
     require_labels(run, cohort)
+    shutil.rmtree(own_bundle)
+    written = predict(run.run_dir, [cohort.test[0].image], tmp_path / "labels")
+    assert hash_file(written[0]) == hash_file(run.run_dir / "predictions" / "final" / written[0].name)
+    assert not [name for name in sys.modules if name.partition(".")[0] == "scripts"]
