@@ -15,7 +15,7 @@ from typing import Any
 from atso_monai.adapter.checks import refuse_foreign_data, refuse_overlapping_classes
 from atso_monai.adapter.find import SAVERS, find_inference, find_train
 from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds
-from atso_monai.adapter.tree import Config, components, follow, get, has, put, strings, target_name
+from atso_monai.adapter.tree import Config, components, follow, get, put, strings, target_name
 from atso_monai.adapter.working_copy import FOLDER, code_digest
 from atso_monai.views import WHOLE
 
@@ -174,7 +174,8 @@ class _Train(_Rewiring):
         return self._finish(follower)
 
     def _data(self) -> None:
-        ids, cases = self.ids, {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
+        ids = self.ids
+        cases: Config = {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
         cases |= {"cache_dir": SCRATCH, "image_key": ids.image_key, "label_key": ids.label_key}
         if ids.items == "slices":
             cases["slice_axis"] = ids.slice_axis
@@ -244,7 +245,9 @@ class _Inference(_Rewiring):
             discrete = discrete or (name in ("AsDiscreted", "AsDiscreteD", "AsDiscreteDict") and _to_labels(node))
             if discrete and name in ("Invertd", "InvertD", "InvertDict") and node.get("nearest_interp") is not True:
                 node["nearest_interp"] = True
-                self.notes.append("labels are inverted by nearest neighbour, where the bundle would blend class numbers")
+                self.notes.append(
+                    "labels are inverted by nearest neighbour, where the bundle would blend class numbers"
+                )
 
 
 def _to_labels(node: Config) -> bool:

@@ -53,7 +53,9 @@ def cases(
     """
     found = load_datalist(datalist) if isinstance(datalist, (str, Path)) else tuple(datalist)
     if held_out and len(found) <= held_out:
-        raise ConfigError(f"validation_cases is {held_out}, but there are only {len(found)} labelled cases to train on.")
+        raise ConfigError(
+            f"validation_cases is {held_out}, but there are only {len(found)} labelled cases to train on."
+        )
     chosen = found[:held_out] if validation else found[held_out:]
     items = [_item(case, Path(cache_dir), image_key, label_key) for case in chosen]
     if slice_axis is None:

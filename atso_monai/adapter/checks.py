@@ -8,7 +8,7 @@ from typing import Any
 from atso_monai.adapter.tree import Config, components, follow, get, has, parts, reached, target_name
 from atso_monai.errors import ConfigError
 
-DATA_SOURCES = ("dataset_dir", "data_file_base_dir", "data_list_file_path", "data_list_file")
+DATA_SOURCES = ("dataset_dir", "data_file_base_dir", "data_list_file_path", "data_list_file", "dataset_file")
 
 
 def refuse_foreign_data(config: Config, kept: Sequence[str], source: str) -> None:

@@ -125,9 +125,7 @@ def class_indices(prediction: torch.Tensor, num_classes: int | None) -> torch.Te
     return rounded.to(torch.uint8)
 
 
-def on_grid(
-    label: torch.Tensor, affine: Affine | None, shape: Sequence[int], target: Affine
-) -> npt.NDArray[np.uint8]:
+def on_grid(label: torch.Tensor, affine: Affine | None, shape: Sequence[int], target: Affine) -> npt.NDArray[np.uint8]:
     """Labels on a scan's grid: as they are where they lie on it, else by nearest neighbour from their own.
 
     Args:
@@ -140,7 +138,9 @@ def on_grid(
         ValueError: when the label is on another grid and it is not known where.
     """
     if affine is None or affine.shape != (4, 4):
-        raise ValueError(f"its shape is {tuple(label.shape)}, and nothing tells where it lies on the scan {tuple(shape)}.")
+        raise ValueError(
+            f"its shape is {tuple(label.shape)}, and nothing tells where it lies on the scan {tuple(shape)}."
+        )
     if tuple(label.shape) == tuple(shape) and np.allclose(affine, target, atol=1e-3):
         return np.asarray(label.cpu().numpy(), dtype=np.uint8)
     moved = MetaTensor(label[None].float().cpu(), affine=torch.as_tensor(affine))

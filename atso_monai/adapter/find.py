@@ -141,7 +141,9 @@ def _data_of(config: Config, loader: str, missing: Missing, part: str) -> str | 
 def _validation_data(config: Config, missing: Missing) -> str | None:
     for name, node in components(config):
         if target_name(node) == "ValidationHandler":
-            return _data_of(config, f"{follow(config, f'{name}::validator')[-1]}::val_data_loader", missing, "validation_data")
+            return _data_of(
+                config, f"{follow(config, f'{name}::validator')[-1]}::val_data_loader", missing, "validation_data"
+            )
     missing.add("validation_data")
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -110,8 +111,9 @@ def read_mapping(root: Path, given: str | Path | None = None) -> BundleMapping:
 
 def _load(file: Path) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))  # JSON is YAML
-    except (OSError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8")
+        return json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"The mapping {file} cannot be read: {error}") from None
 
 

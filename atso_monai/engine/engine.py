@@ -260,8 +260,7 @@ class Engine:
         return (
             f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle {self._bundles.train}\n"
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
-            f"into {self.run_dir}"
-            + "".join(f"\n{note}" for note in self._bundles.notes)
+            f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
 
 

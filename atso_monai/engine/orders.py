@@ -174,9 +174,7 @@ def items_of(place: Workplace, sets: Sequence[tuple[str, str]]) -> list[dict[str
     return _listed(place, sets, place.run_dir)[0]
 
 
-def _listed(
-    place: Workplace, sets: Sequence[tuple[str, str]], folder: Path
-) -> tuple[list[dict[str, Any]], list[Any]]:
+def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     items, contents = [], []
     for cases, source in sets:
         for case in _cases(place.cohort, [cases]):

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 from atso_monai.adapter import SECTION
 from atso_monai.adapter.checks import input_channels, output_channels
 from atso_monai.bundle import set_ids, set_up
@@ -31,8 +30,8 @@ def rehearse(place: Workplace) -> None:
         shapes[kind] = _set_up(place, kind, config)
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
-            f"Training ({place.bundle.name}) and prediction ({place.bundle_of('predict').name}) have different networks:"
-            f" the weights of one do not fit the other. {_difference(shapes['train'], shapes['predict'])}\n"
+            f"Training ({place.bundle.name}) and prediction ({place.bundle_of('predict').name}) have different "
+            f"networks: the weights of one do not fit the other. {_difference(shapes['train'], shapes['predict'])}\n"
             "Give both the same network_def, e.g. with --overrides '{train: {...}, inference: {...}}'."
         )
 
@@ -88,5 +87,3 @@ def _difference(one: Shapes, other: Shapes) -> str:
         if one.get(name) != other.get(name):
             return f"First difference: {name} is {one.get(name)} and {other.get(name)}."
     return ""
-
-

@@ -34,9 +34,7 @@ def write_label(path: str | os.PathLike[str], label: npt.NDArray[np.uint8], plac
     write_label_on(path, label, np.asarray(placement.native_affine))
 
 
-def write_label_on(
-    path: str | os.PathLike[str], label: npt.NDArray[np.uint8], affine: npt.NDArray[np.float64]
-) -> None:
+def write_label_on(path: str | os.PathLike[str], label: npt.NDArray[np.uint8], affine: npt.NDArray[np.float64]) -> None:
     """:func:`write_label` for a label that comes with its affine (4x4, voxel index to RAS mm).
 
     Raises:

@@ -325,7 +325,7 @@ def own_train() -> Config:
 
 
 def own_inference() -> Config:
-    """Another way: no Invertd, labels of two shapes, a loader among handlers, and a batch without a trace of its case."""
+    """Another way: no Invertd, one-hot labels, a loader among handlers, items that lose the id of their case."""
     return {
         "imports": ["$import scripts.net"],
         "bundle_root": ".",
