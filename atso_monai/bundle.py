@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import shutil
 import sys
@@ -88,7 +89,7 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     Raises:
         ConfigError: when one refers to what is not there.
     """
-    parser = ConfigParser(config)
+    parser = ConfigParser(copy.deepcopy(config))
     try:
         with _in_folder(root):
             parser.resolve_macro_and_relative_ids()
@@ -132,8 +133,8 @@ def _config_file(root: Path, name: str) -> Path:
             return file
     there = ", ".join(sorted(file.name for file in (root / "configs").glob("*") if file.suffix in CONFIG_SUFFIXES))
     raise ConfigError(
-        f"The bundle {root} has no configs/{name}.yaml or .json. It has: {there or 'none'}. Where one of these is meant, "
-        f"name it in a mapping file (--mapping FILE): '{name}: {{config: FILE_NAME}}'."
+        f"The bundle {root} has no configs/{name}.yaml or .json. It has: {there or 'none'}. Where one of these is "
+        f"meant, name it in a mapping file (--mapping FILE): '{name}: {{config: FILE_NAME}}'."
     )
 
 

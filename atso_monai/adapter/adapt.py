@@ -12,26 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atso_monai.adapter.checks import refuse_foreign_data, refuse_overlapping_classes
+from atso_monai.adapter.checks import refuse_overlapping_classes
 from atso_monai.adapter.find import SAVERS, find_inference, find_train
 from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds
-from atso_monai.adapter.tree import Config, components, follow, get, put, strings, target_name
-from atso_monai.adapter.working_copy import FOLDER, code_digest
+from atso_monai.adapter.rewiring import SCRATCH, SECTION, WEIGHTS, Rewiring
+from atso_monai.adapter.tree import Config, components, get, put, target_name
+from atso_monai.adapter.working_copy import FOLDER
 from atso_monai.views import WHOLE
 
-SECTION = "atso"
 OWN_IDS = {
     "train": ("datalist", "output_dir", "cache_dir", "checkpoint_in", "seed", "view", "max_epochs", "num_classes"),
     "predict": ("datalist", "output_dir", "cache_dir", "checkpoints", "num_classes"),
 }
 """Ids by which a configuration is known as one written for the engine, which needs no rewiring."""
-SCRATCH = "scratch"
-"""Folder inside a step's folder for what goes when the step ends."""
-_OWN_OUTPUT = "bundle_output"
-_FOLDERS = ("output_dir", "ckpt_dir", "results_dir", "log_dir", "model_dir")
-_CACHING = ("PersistentDataset", "CacheNTransDataset", "LMDBDataset", "GDSDataset")
-_ENTRIES = ("run", "training", "evaluating", "inference")
-_WEIGHTS = ("CheckpointLoader", "CheckpointSaver")
 
 
 @dataclass(frozen=True)
@@ -66,85 +59,7 @@ def adapt(config: Config, kind: str, mapping: BundleMapping, root: Path, source:
     return _Inference(config, find_inference(config, mapping.inference, source), root, source).adapt()
 
 
-class _Rewiring:
-    """What training and inference have in common."""
-
-    def __init__(self, config: Config, ids: TrainIds | InferenceIds, engine: str, root: Path, source: str) -> None:
-        self.config, self.engine, self.root, self.source = config, engine, root, source
-        self.notes: list[str] = []
-        for name, value in ids.set.items():
-            put(config, name, value)
-        self.kept = tuple(ids.set)
-        self.section: Config = {
-            "bundle": root.name,
-            "code": code_digest(root),
-            "bundle_root": FOLDER,
-            "datalist": None,
-            "output_dir": "repeat",
-            "cache_dir": SCRATCH,
-            "device": self._wire(ids.device or "", "device"),
-            "seed": 0,
-            "num_classes": None,
-        }
-        for name in ids.num_classes:
-            put(config, name, f"@{SECTION}::num_classes")
-
-    def _wire(self, name: str, part: str) -> Any:
-        """Let an id refer to the section; returns what it held."""
-        last = follow(self.config, name)[-1]
-        before = get(self.config, last)
-        put(self.config, last, f"@{SECTION}::{part}")
-        return before
-
-    def _weights_in(self, name: str, path: str) -> None:
-        """Fill the network from ``path`` where it is made; in place, so that all who refer to it have it."""
-        chain = follow(self.config, name)
-        value = get(self.config, chain[-1])
-        if isinstance(value, dict) and len(chain) > 1:  # others may refer to ids inside it
-            chain, value = chain[:-1], get(self.config, chain[-2])
-        component = {"_target_": "atso_monai.networks.load_weights", "network": value, "path": path}
-        put(self.config, chain[-1], component)
-        self.section["network"] = f"@{name}"
-
-    def _silence(self, *names: str) -> list[str]:
-        """Put an inert part in the place of every component of the named classes; returns their ids."""
-        found = [name for name, node in components(self.config) if target_name(node) in names]
-        for name in found:
-            stood = target_name(get(self.config, name))
-            put(self.config, name, {"_target_": "atso_monai.adapter.Inert", "stands_for": stood})
-        return found
-
-    def _folders(self) -> None:
-        for name in _FOLDERS:
-            if name in self.config:
-                self.config[name] = _OWN_OUTPUT
-        if "bundle_root" in self.config:
-            self.config["bundle_root"] = f"@{SECTION}::bundle_root"
-        for _, node in components(self.config):
-            if target_name(node) in _CACHING and "cache_dir" in node:
-                node["cache_dir"] = SCRATCH  # it keeps items under their paths, and labels change behind a path
-
-    def _finish(self, follower: Config) -> Adapted:
-        """The entries that are run: our seed first, the bundle's own, then who follows the engine."""
-        config = self.config
-        first = [{"_target_": "monai.utils.set_determinism", "seed": f"@{SECTION}::seed"}]
-        own = [entry for entry in _listed(config.get("initialize")) if not self._replaced(entry)]
-        runs = next((_listed(config[name]) for name in _ENTRIES if _runs_something(config.get(name))), None)
-        runs = [entry for entry in runs or [f"$@{self.engine}.run()"] if not self._replaced(entry)]
-        imports = [*_listed(config.pop("imports", None))]
-        for name in _ENTRIES:
-            config.pop(name, None)
-        whole = {"imports": imports, SECTION: self.section, **config}
-        whole |= {"initialize": [*first, *own, follower], "run": runs}
-        refuse_foreign_data(whole, self.kept, self.source)
-        return Adapted(whole, tuple(self.notes))
-
-    def _replaced(self, entry: Any) -> bool:
-        """Whether an entry sets the seed or loads weights, which the engine does."""
-        return any("set_determinism" in text or "load_state_dict" in text for text in strings(entry))
-
-
-class _Train(_Rewiring):
+class _Train(Rewiring):
     def __init__(self, config: Config, ids: TrainIds, root: Path, source: str) -> None:
         super().__init__(config, ids, ids.trainer or "", root, source)
         self.ids = ids
@@ -154,13 +69,13 @@ class _Train(_Rewiring):
         ids, config, section = self.ids, self.config, self.section
         section |= {"run_seed": 0, "view": WHOLE, "checkpoint_in": None, "snapshot_epoch": 1}
         section["validation_cases"] = ids.validation_cases
-        section["max_epochs"] = self._wire(ids.max_epochs or "", "max_epochs")
+        section["max_epochs"] = self.wire(ids.max_epochs or "", "max_epochs")
         refuse_overlapping_classes(config, ids.network or "", self.source)
         self._data()
-        if self._silence(*_WEIGHTS):
+        if self.silence(*WEIGHTS):
             self.notes.append("its own checkpoint handlers stand still: the engine brings weights in and out")
         self._start()
-        self._folders()
+        self.folders()
         section["train"] = {"trainer": f"@{self.engine}"}
         follower = {
             "_target_": "atso_monai.adapter.follow_training",
@@ -171,7 +86,7 @@ class _Train(_Rewiring):
             "snapshot_epoch": f"@{SECTION}::snapshot_epoch",
             "validator": self._validation(),
         }
-        return self._finish(follower)
+        return Adapted(self.finish(follower), tuple(self.notes))
 
     def _data(self) -> None:
         ids = self.ids
@@ -181,14 +96,14 @@ class _Train(_Rewiring):
             cases["slice_axis"] = ids.slice_axis
         held_out = ids.validation_cases
         put(self.config, ids.data or "", {**cases, "held_out": held_out} if held_out else cases)
-        if held_out:
+        if ids.validation_data:  # without cases held out, an evaluator that is made but never run gets none
             put(self.config, ids.validation_data or "", {**cases, "held_out": held_out, "validation": True})
 
     def _start(self) -> None:
         start = f"{FOLDER}/{self.ids.pretrained}" if self.ids.pretrained else None
         self.section["pretrained"] = start
         self.section["start"] = f"$@{SECTION}::checkpoint_in or @{SECTION}::pretrained"
-        self._weights_in(self.ids.network or "", f"@{SECTION}::start")
+        self.weights_in(self.ids.network or "", f"@{SECTION}::start")
 
     def _validation(self) -> Any:
         """The evaluator that validates, where cases are held out for it; else none."""
@@ -199,7 +114,7 @@ class _Train(_Rewiring):
                 "weights of the best validation"
             )
             return get(self.config, f"{handlers[0]}::validator")
-        if self._silence("ValidationHandler"):
+        if self.silence("ValidationHandler"):
             self.notes.append(
                 "validation is off (it would take labelled cases from training) and the last weights are kept; "
                 "validation_cases in a mapping turns it on"
@@ -207,7 +122,7 @@ class _Train(_Rewiring):
         return None
 
 
-class _Inference(_Rewiring):
+class _Inference(Rewiring):
     def __init__(self, config: Config, ids: InferenceIds, root: Path, source: str) -> None:
         super().__init__(config, ids, ids.evaluator or "", root, source)
         self.ids = ids
@@ -219,9 +134,9 @@ class _Inference(_Rewiring):
         section["checkpoints"] = {WHOLE: None}
         cases = {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
         put(config, ids.data or "", {**cases, "image_key": ids.image_key})
-        self._silence(*_WEIGHTS, *SAVERS, "SegmentationSaver")
-        self._weights_in(ids.network or "", f"@{SECTION}::checkpoints::{WHOLE}")
-        self._folders()
+        self.silence(*WEIGHTS, *SAVERS, "SegmentationSaver")
+        self.weights_in(ids.network or "", f"@{SECTION}::checkpoints::{WHOLE}")
+        self.folders()
         self._invert_labels()
         section["evaluator"] = f"@{self.engine}"
         follower = {
@@ -235,7 +150,7 @@ class _Inference(_Rewiring):
             "image_key": ids.image_key,
             "prediction_key": ids.prediction_key,
         }
-        return self._finish(follower)
+        return Adapted(self.finish(follower), tuple(self.notes))
 
     def _invert_labels(self) -> None:
         """Bring labels, as opposed to probabilities, back to the scan's grid by nearest neighbour."""
@@ -252,11 +167,3 @@ class _Inference(_Rewiring):
 
 def _to_labels(node: Config) -> bool:
     return bool(node.get("argmax") or node.get("threshold"))
-
-
-def _listed(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list) else [] if value is None else [value]
-
-
-def _runs_something(value: Any) -> bool:
-    return any(".run(" in text for text in strings(value))

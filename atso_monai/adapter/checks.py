@@ -11,13 +11,14 @@ from atso_monai.errors import ConfigError
 DATA_SOURCES = ("dataset_dir", "data_file_base_dir", "data_list_file_path", "data_list_file", "dataset_file")
 
 
-def refuse_foreign_data(config: Config, kept: Sequence[str], source: str) -> None:
+def refuse_foreign_data(config: Config, kept: Sequence[str], source: str, part: str) -> None:
     """Refuse a configuration that still reads the bundle's own data set when it runs: cases could leak from there.
 
     Args:
         config: rewired.
         kept: ids that the mapping sets on purpose.
         source: what the configuration is called in errors.
+        part: ``train`` or ``inference``, as in a mapping file.
 
     Raises:
         ConfigError: names the way by which the data set is reached.
@@ -33,7 +34,7 @@ def refuse_foreign_data(config: Config, kept: Sequence[str], source: str) -> Non
             raise ConfigError(
                 f"{source} reads the bundle's own data set while it runs: {shown}. The engine has set the list of "
                 "cases, but not this. Give one of these ids a value of its own in a mapping file (--mapping FILE):\n"
-                f"    {'train' if 'trainer' in str(config.get('run')) else 'inference'}:\n"
+                f"    {part}:\n"
                 f"      set: {{'{first}': VALUE}}\nSee docs/any_bundle.md."
             )
 

@@ -47,8 +47,8 @@ class Missing:
         rows = "".join(f"  {name}: {WHAT[name]}\n" for name in self.names)
         lines = "".join(f"    {name}: ID\n" for name in self.names)
         raise ConfigError(
-            f"{self.source} cannot be mapped; nothing was found for\n{rows}Name their ids (such as train::dataset::data)"
-            f" in configs/atso_mapping.yaml of the bundle, or in a file given as --mapping FILE:\n"
+            f"{self.source} cannot be mapped; nothing was found for\n{rows}Name their ids (such as "
+            f"train::dataset::data) in configs/atso_mapping.yaml of the bundle, or in a file given as --mapping FILE:\n"
             f"    {self.section}:\n{lines}See docs/any_bundle.md."
         )
 
@@ -66,10 +66,16 @@ def find_train(config: Config, ids: TrainIds, source: str) -> TrainIds:
     if trainer:
         found["data"] = ids.data or _data_of(config, f"{trainer}::train_data_loader", missing, "data")
         found |= _engine_parts(config, ids, trainer, ("network", "max_epochs", "device"), missing)
-    if ids.validation_cases:
-        found["validation_data"] = ids.validation_data or _validation_data(config, missing)
+    wanted = missing if ids.validation_cases else Missing(source, "train")
+    found["validation_data"] = ids.validation_data or _validation_data(config, wanted)
     missing.refuse()
     keys = loaded_keys(config)
+    if len(keys) > 2 and not (ids.image_key and ids.label_key):
+        raise ConfigError(
+            f"{source} reads several files of each case ({', '.join(keys)}), but a case of a cohort has one image and "
+            "one label. Take a bundle that reads one of each; where the others are made on the way, name image_key and "
+            "label_key in a mapping file (docs/any_bundle.md)."
+        )
     image = ids.image_key or next((k for k in keys if k == "image"), keys[0] if keys else "image")
     others = [k for k in keys if k != image]
     label = ids.label_key or next((k for k in others if k == "label"), others[0] if others else "label")

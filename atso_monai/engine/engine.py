@@ -258,7 +258,8 @@ class Engine:
         cohort = self.cohort
         counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
         return (
-            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle {self._bundles.train}\n"
+            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle "
+            f"{self._bundles.train}\n"
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
             f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )

@@ -372,6 +372,75 @@ def own_inference() -> Config:
     }
 
 
+def slices_train() -> Config:
+    """A 2D bundle whose transforms take arrays: it needs a mapping."""
+    return {
+        "bundle_root": ".",
+        "device": DEVICE,
+        "dataset_dir": "/data",
+        "npz": {"_target_": "NPZDictItemDataset", "npzfile": "$@dataset_dir + '/all.npz'", "keys": {"images": "image"}},
+        "im_shape": "$@npz[0]['image'].shape",
+        "network_def": network() | {"spatial_dims": 2},
+        "network": "$@network_def.to(@device)",
+        "train_transforms": {
+            "_target_": "Compose",
+            "transforms": [
+                {"_target_": "ScaleIntensityd", "keys": "image"},
+                {"_target_": "EnsureChannelFirstd", "keys": KEYS, "channel_dim": "no_channel"},
+                {"_target_": "ResizeWithPadOrCropd", "keys": KEYS, "spatial_size": "@im_shape"},
+            ],
+        },
+        "train_dataset": {"_target_": "Dataset", "data": "@npz", "transform": "@train_transforms"},
+        "train_dataloader": {"_target_": "DataLoader", "dataset": "@train_dataset", "batch_size": 32, "shuffle": True},
+        "lossfn": {"_target_": "DiceLoss", "to_onehot_y": True, "softmax": True},
+        "optimizer": {"_target_": "torch.optim.Adam", "params": "$@network.parameters()", "lr": 0.01},
+        "handlers": [
+            {
+                "_target_": "CheckpointSaver",
+                "save_dir": "$@bundle_root + '/models'",
+                "save_dict": {},
+                "save_final": True,
+            }
+        ],
+        "trainer": {
+            "_target_": "SupervisedTrainer",
+            "max_epochs": 50,
+            "device": "@device",
+            "train_data_loader": "@train_dataloader",
+            "network": "@network",
+            "loss_function": "@lossfn",
+            "optimizer": "@optimizer",
+            "train_handlers": "@handlers",
+        },
+        "training": ["$@trainer.run()"],
+    }
+
+
+def slices_inference() -> Config:
+    """A 2D network on the slices of a volume as it is stored."""
+    config = zoo_inference()
+    config["preprocessing"]["transforms"] = [
+        {"_target_": "LoadImaged", "keys": "image"},
+        {"_target_": "EnsureChannelFirstd", "keys": "image"},
+        {"_target_": "Orientationd", "keys": "image", "axcodes": "RAS"},
+        {"_target_": "ScaleIntensityd", "keys": "image"},
+        {"_target_": "DivisiblePadd", "keys": "image", "k": 4},
+    ]
+    config["network_def"]["spatial_dims"] = 2
+    config["inferer"] = {"_target_": "SliceInferer", "roi_size": [24, 28], "spatial_dim": 2}
+    return config
+
+
+def write_slices(root: Path) -> Path:
+    """The 2D bundle, with the mapping that it needs among its configurations."""
+    (root / "configs").mkdir(parents=True)
+    mapping = {"train": {"items": "slices", "slice_axis": 2, "set": {"im_shape": [24, 28]}}}
+    contents = {"train": slices_train(), "inference": slices_inference(), "atso_mapping": mapping}
+    for name, content in contents.items():
+        (root / "configs" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    return root
+
+
 def write_zoo(root: Path) -> Path:
     """The bundle like the zoo's: JSON, with weights of another training in ``models``."""
     (root / "configs").mkdir(parents=True)
@@ -396,6 +465,11 @@ def write_own(root: Path, who: str = "own") -> Path:
 @pytest.fixture
 def zoo_bundle(tmp_path: Path) -> Path:
     return write_zoo(tmp_path / "zoo #1 50%")
+
+
+@pytest.fixture
+def slices_bundle(tmp_path: Path) -> Path:
+    return write_slices(tmp_path / "slices")
 
 
 @pytest.fixture

@@ -36,12 +36,13 @@ def require_labels(run: Run, cohort: Cohort) -> None:
 
 def test_a_bundle_like_the_zoos(zoo_bundle: Path, cohort: Cohort, tmp_path: Path, contents: Contents) -> None:
     before = contents(zoo_bundle)
-    run = Engine(zoo_bundle, cohort, tmp_path / "run #1", compare=["oracle"], **SETTINGS).run()
+    run = Engine(zoo_bundle, cohort, tmp_path / "run #1", **SETTINGS).run()
     assert contents(zoo_bundle) == before
     require_labels(run, cohort)
     written = predict(run.run_dir, [case.image for case in cohort.test], tmp_path / "labels")
     made = run.run_dir / "predictions" / "final"
     assert [hash_file(p) for p in written] == [hash_file(made / p.name) for p in written]
+    assert sorted(p.name for p in (run.bundle / "models").iterdir()) == ["whole.pt"]
 
 
 def test_a_bundle_with_ways_of_its_own(own_bundle: Path, cohort: Cohort, tmp_path: Path, contents: Contents) -> None:
@@ -53,3 +54,20 @@ def test_a_bundle_with_ways_of_its_own(own_bundle: Path, cohort: Cohort, tmp_pat
     written = predict(run.run_dir, [cohort.test[0].image], tmp_path / "labels")
     assert hash_file(written[0]) == hash_file(run.run_dir / "predictions" / "final" / written[0].name)
     assert not [name for name in sys.modules if name.partition(".")[0] == "scripts"]
+
+
+def test_a_bundle_of_slices(slices_bundle: Path, cohort: Cohort, tmp_path: Path, contents: Contents) -> None:
+    before = contents(slices_bundle)
+    run = Engine(slices_bundle, cohort, tmp_path / "run", strategy="supervised", **SETTINGS).run()
+    assert contents(slices_bundle) == before
+    require_labels(run, cohort)
+
+
+def test_validation_on_cases_held_out(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("train: {validation_cases: 1}")
+    settings = {**SETTINGS, "strategy": "supervised", "executor": "local", "workers": 1}
+    run = Engine(zoo_bundle, cohort, tmp_path / "run", mapping=mapping, **settings).run()
+    require_labels(run, cohort)
+    log = (run.run_dir / "model" / "g0" / "whole" / "log.txt").read_text(encoding="utf-8")
+    assert log.count("val_mean_dice") >= 2
