@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -22,7 +24,7 @@ def follow_training(
     checkpoint_in: str | Path | None = None,
     snapshot_epoch: int = 0,
     validator: Engine | None = None,
-) -> None:
+) -> Keeper:
     """Attach what the engine needs of a training: ``model.pt`` and ``snapshot.pt`` as ``{"model": state_dict}``.
 
     Args:
@@ -32,8 +34,11 @@ def follow_training(
         checkpoint_in: the weights that the training starts from; None for new ones.
         snapshot_epoch: after which epoch, from 1, the snapshot is taken; 0 for none.
         validator: the evaluator that validates: the weights of its best key metric are kept. None keeps the last.
+
+    Returns:
+        What keeps the best weights: its state belongs to that of the training.
     """
-    keeper = _Keeper(network, Path(output_dir) / "model.pt")
+    keeper = Keeper(network, Path(output_dir) / "model.pt", validator)
     if snapshot_epoch:
         Snapshot(network, Path(output_dir) / "snapshot.pt", snapshot_epoch).attach(trainer)
     if checkpoint_in is not None:
@@ -41,6 +46,7 @@ def follow_training(
     if validator is not None:
         validator.add_event_handler(Events.COMPLETED, keeper.validated)
     trainer.add_event_handler(Events.COMPLETED, keeper.save)
+    return keeper
 
 
 def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) -> None:
@@ -59,10 +65,18 @@ def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) 
         )
 
 
-class _Keeper:
-    def __init__(self, network: torch.nn.Module, path: Path) -> None:
-        self._network, self._path = network, path
-        self._best: dict[str, torch.Tensor] | None = None
+class Keeper:
+    """Keeps the weights of the best validation, and writes them, or the last ones, at the end of a training.
+
+    Args:
+        network: whose weights.
+        path: the file to write.
+        validator: the evaluator that validates, if there is one.
+    """
+
+    def __init__(self, network: torch.nn.Module, path: Path, validator: Engine | None = None) -> None:
+        self._network, self._path, self._validator = network, path, validator
+        self._best: dict[str, torch.Tensor] = {}
         self._epoch = -1
 
     def validated(self, engine: Engine) -> None:
@@ -70,6 +84,18 @@ class _Keeper:
         if (epoch := engine.state.best_metric_epoch) != self._epoch and epoch == engine.state.epoch:
             self._epoch = epoch
             self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights so far, their epoch, and their metric."""
+        metric = float(self._validator.state.best_metric) if self._validator is not None else 0.0
+        return {"weights": self._best, "epoch": self._epoch, "metric": metric}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take a state, also for the evaluator, which compares with its best metric."""
+        self._best, self._epoch = dict(state_dict["weights"]), int(state_dict["epoch"])
+        if self._validator is not None:
+            self._validator.state.best_metric = state_dict["metric"]
+            self._validator.state.best_metric_epoch = self._epoch
 
     def save(self, engine: Engine) -> None:
         """Write the best weights, or the last ones where nothing was validated."""
