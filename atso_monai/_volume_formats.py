@@ -1,4 +1,4 @@
-"""The two readers behind :mod:`atso_monai.volume_file`: NIfTI by nibabel, everything else by ITK."""
+"""The readers of files behind :mod:`atso_monai.volume_file`: NIfTI by nibabel, everything else by ITK."""
 
 from __future__ import annotations
 
@@ -50,7 +50,12 @@ def read_itk(path: Path) -> tuple[Array, npt.NDArray[np.float64]]:
     direction = itk.array_from_matrix(image.GetDirection())
     affine[:kept, :kept] = (direction * np.asarray(list(image.GetSpacing())))[:kept, :kept]
     affine[:kept, 3] = list(image.GetOrigin())[:kept]
-    return _scaled(_native(array), 1.0, 0.0), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # LPS to RAS
+    return plain_array(array), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # LPS to RAS
+
+
+def plain_array(array: Array) -> Array:
+    """``array`` in machine byte order, as float32 where it holds other floats; raises ValueError for no numbers."""
+    return _scaled(_native(array), 1.0, 0.0)
 
 
 def _native(array: Array) -> Array:

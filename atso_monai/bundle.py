@@ -9,10 +9,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import yaml
+from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
@@ -176,7 +177,14 @@ def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
         yield from ids_of(value, f"{prefix}{key}::")
 
 
-def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
+class Attachable(Protocol):
+    """A handler of ours: it registers itself on an ignite engine."""
+
+    def attach(self, engine: Engine) -> None:
+        """Register on the events that it needs."""
+
+
+def run_config(folder: Path, kind: str, overrides: Mapping[str, Any], watch: Sequence[Attachable] = ()) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
     ``finalize`` runs also after an error, which MONAI's own command line leaves out, and what a run leaves behind in
@@ -186,13 +194,14 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
         folder: a folder with ``config.yaml`` and ``metadata.json``.
         kind: ``train``, ``predict`` or ``score``.
         overrides: ids to set for this run only.
+        watch: further handlers to attach to the trainer or evaluator.
     """
     with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
         workflow = _workflow(kind)
         set_ids(workflow.parser.get(), overrides, str(folder / CONFIG))
         try:
             workflow.initialize()
-            _watch(workflow, kind)
+            _watch(workflow, kind, watch)
             workflow.run()
         finally:
             workflow.finalize()
@@ -224,13 +233,13 @@ def _workflow(kind: str) -> ConfigWorkflow:
     )
 
 
-def _watch(workflow: ConfigWorkflow, kind: str) -> None:
+def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
     """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
     if kind in ENGINES:
         engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
-        Progress("progress.json").attach(engine)
-        if kind == "train":
-            FiniteLoss().attach(engine)
+        always = [Progress("progress.json"), FiniteLoss()] if kind == "train" else [Progress("progress.json")]
+        for handler in (*always, *more):
+            handler.attach(engine)
 
 
 @contextlib.contextmanager

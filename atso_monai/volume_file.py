@@ -1,5 +1,7 @@
 """Volume files as arrays: one reader for images and labels, and the facts that checks and caches need.
 
+A folder that holds one DICOM series counts as a volume file.
+
 Arrays have the axis order of the file, (X, Y, Z) or more axes where a file holds more; affines map voxel indices to RAS
 millimetres. Nothing is rescaled beyond what the file's own header asks for.
 """
@@ -18,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from atso_monai._dicom_series import read_dicom_series
 from atso_monai._volume_formats import blocks, read_itk, read_nifti
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
@@ -68,21 +71,24 @@ def case_id(path: str | os.PathLike[str]) -> str:
 
 
 def read_volume(path: str | os.PathLike[str]) -> tuple[Array, npt.NDArray[np.float64]]:
-    """Read a volume, scaled as its header says.
+    """Read a volume, scaled as its header says: a file, or a folder of one DICOM series.
 
     Returns:
         The array and its affine (4x4, RAS mm). Integer files without scaling keep their type; all others are float32.
         Colour files have their channels as last axis.
 
     Raises:
-        PrepareError: names the file when it is missing, damaged, or of another format.
+        PrepareError: names the file when it is missing, damaged, or of another format, and the folder when its slices
+            are no regular stack of one series.
     """
     file = Path(path)
+    if file.is_dir():
+        return _read_folder(file)
     suffix = _suffix(file.name)
     if not suffix:
         raise PrepareError(f"Cannot read {file}: its name must end in one of {', '.join(SUFFIXES)}.")
     if not file.is_file():
-        raise PrepareError(f"Cannot read {file}: {'it is a folder' if file.is_dir() else 'there is no such file'}.")
+        raise PrepareError(f"Cannot read {file}: there is no such file.")
     try:
         return read_nifti(file) if suffix.startswith(".nii") else read_itk(file)
     except Exception as error:  # nibabel, zlib and ITK raise a dozen unrelated classes on damaged files
@@ -90,6 +96,13 @@ def read_volume(path: str | os.PathLike[str]) -> tuple[Array, npt.NDArray[np.flo
         raise PrepareError(
             f"Cannot read {file} as {suffix} ({reason}). It may be damaged or cut short: copy or convert it again."
         ) from error
+
+
+def _read_folder(folder: Path) -> tuple[Array, npt.NDArray[np.float64]]:
+    try:
+        return read_dicom_series(folder)
+    except OSError as error:
+        raise PrepareError(f"Cannot read {folder} as DICOM series ({error}). Check its files.") from error
 
 
 def inspect_volume(path: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None) -> VolumeFacts:
@@ -203,17 +216,18 @@ def _facts_file(path: str | os.PathLike[str], cache_dir: str | os.PathLike[str])
 
 
 def _stamp(path: str | os.PathLike[str]) -> list[Any] | None:
-    """What changes when a file (or the data file that an .mhd header names) is written anew."""
+    """What changes when a file (a file of the folder, the data file that an .mhd header names) is written anew."""
     file = Path(path)
     try:
-        files = [file]
+        files = sorted(file.iterdir()) if file.is_dir() else [file]
         if file.suffix.lower() == ".mhd":
             fields = (line.partition("=") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
             files += [file.parent / v.strip() for k, _, v in fields if k.strip() == "ElementDataFile"]
+        names = [f.name for f in files] if file.is_dir() else []
         stats = [f.stat() for f in files if f.is_file()]
     except OSError:
         return None
-    return [_FACTS_VERSION, [[s.st_size, s.st_mtime_ns] for s in stats]]
+    return [_FACTS_VERSION, [[s.st_size, s.st_mtime_ns] for s in stats], names]
 
 
 def _tuples(value: Any) -> Any:

@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import demo, plan, predict, run, status
+from atso_monai.cli import check, demo, plan, predict, run, status
 
-COMMANDS = (demo, run, plan, status, predict)
+COMMANDS = (demo, check, run, plan, status, predict)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(sub)
         sub.set_defaults(carry_out=command.carry_out)
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.command not in ("run", "plan", "demo"):
+    if rest and arguments.command not in ("run", "plan", "demo", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     from atso_monai.engine.command import clean_exit  # seconds of imports, which --help need not wait for
 

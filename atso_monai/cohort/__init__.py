@@ -6,8 +6,10 @@ from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.folders import folder_cohort, pair_folders
 from atso_monai.cohort.folds import make_folds
 from atso_monai.cohort.geometry import copy_geometry
+from atso_monai.cohort.joined import joined_cohort
 from atso_monai.cohort.labels import merged_names, named_labels
 from atso_monai.cohort.msd import msd_cohort
+from atso_monai.cohort.nih import NihSplit, nih_cohort, nih_splits
 from atso_monai.cohort.pairing import Pair, Pairing, pair_by_name, pairing_table
 from atso_monai.cohort.phantom import phantom_cohort
 from atso_monai.cohort.problem import Problem, report
@@ -16,16 +18,20 @@ from atso_monai.cohort.splits import split
 __all__ = [
     "Case",
     "Cohort",
+    "NihSplit",
     "Pair",
     "Pairing",
     "Problem",
     "check_cohort",
     "copy_geometry",
     "folder_cohort",
+    "joined_cohort",
     "make_folds",
     "merged_names",
     "msd_cohort",
     "named_labels",
+    "nih_cohort",
+    "nih_splits",
     "pair_by_name",
     "pair_folders",
     "pairing_table",

@@ -76,7 +76,7 @@ def _uses(cohort: Cohort) -> Iterator[Use]:
     for role, case in cases_by_role(cohort):
         for kind in ("image", "label", "truth"):
             if (path := getattr(case, kind)) is not None:
-                yield Use(case.id, role, kind, path)
+                yield Use(case.id, role, kind, path, cohort.label_map_of(case))
 
 
 def _inspect(

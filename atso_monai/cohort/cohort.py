@@ -23,7 +23,8 @@ class Cohort:
     Attributes:
         name: for people; part of no hash.
         labels: name of each class index (after ``label_map``); 0 is the background.
-        label_map: class index of each value in the label files, or None where the files hold class indices.
+        label_map: class index of each value in the label files, or None where the files hold class indices; a case with
+            a ``label_map`` of its own keeps to that.
         labelled: the labelled set S; each case has a ``label``.
         reference: the reference set R; a case may have a ``truth``, which only metrics read.
         test: the test set E; a case has a ``label``, which only metrics read.
@@ -56,10 +57,14 @@ class Cohort:
         """The cohort without the truth of reference cases and the labels of test cases: all that training may see."""
         return replace(
             self,
-            labelled=tuple(Case(case.id, case.image, label=case.label) for case in self.labelled),
+            labelled=tuple(replace(case, truth=None) for case in self.labelled),
             reference=tuple(case.bare() for case in self.reference),
             test=tuple(case.bare() for case in self.test),
         )
+
+    def label_map_of(self, case: Case) -> dict[int, int] | None:
+        """Class index of each value in the label files of ``case``, or None where they hold class indices."""
+        return self.label_map if case.label_map is None else case.label_map
 
     def revealed(self) -> Cohort:
         """The cohort in which every reference case with a known truth is a labelled case (strategy ``oracle`` only).

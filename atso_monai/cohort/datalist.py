@@ -54,12 +54,14 @@ def write(content: Mapping[str, object], path: Path) -> Path:
     return path
 
 
-def dump_case(case: Case, folder: str | Path) -> dict[str, str]:
+def dump_case(case: Case, folder: str | Path) -> dict[str, object]:
     """A case as an entry of a datalist in ``folder``."""
-    entry = {"id": case.id}
+    entry: dict[str, object] = {"id": case.id}
     for key in ("image", "label", "truth"):
         if (path := getattr(case, key)) is not None:
             entry[key] = _portable(path, folder)
+    if case.label_map is not None:
+        entry["label_map"] = {str(value): index for value, index in sorted(case.label_map.items())}
     return entry
 
 
@@ -81,8 +83,7 @@ def parse(content: object, folder: str | Path, source: str) -> Parsed:
     labels = integer_keys(top["labels"], f"{source}, labels")
     fields["labels"] = {index: _text(name, f"{source}, labels[{index}]") for index, name in labels.items()}
     if top.get("label_map") is not None:
-        pairs = integer_keys(top["label_map"], f"{source}, label_map").items()
-        fields["label_map"] = {value: integer(index, f"{source}, label_map[{value}]") for value, index in pairs}
+        fields["label_map"] = _label_map(top["label_map"], source)
     for role in _ANSWER:
         entries = listed(top[role], f"{source}, {role}")
         fields[role] = tuple(_case(e, role, folder, f"{source}, {role}[{n}]") for n, e in enumerate(entries))
@@ -95,12 +96,18 @@ def parse(content: object, folder: str | Path, source: str) -> Parsed:
 
 
 def _case(content: object, role: str, folder: str | Path, where: str) -> Case:
-    entry = _entry(content, ("id", "image"), (_ANSWER[role],), where)
+    entry = dict(_entry(content, ("id", "image"), (_ANSWER[role], "label_map"), where))
+    mapping = entry.pop("label_map", None)
     texts = {key: _text(value, f"{where}, {key}") for key, value in entry.items() if value is not None}
     files = {key: Path(os.path.abspath(folder), value) for key, value in texts.items() if key != "id"}
     if "image" not in files or "id" not in texts:
         raise CohortError(f"{where}: id and image must be text. Received: {content!r}.")
-    return Case(id=texts["id"], **files)
+    return Case(id=texts["id"], **files, label_map=None if mapping is None else _label_map(mapping, where))
+
+
+def _label_map(content: object, where: str) -> dict[int, int]:
+    pairs = integer_keys(content, f"{where}, label_map").items()
+    return {value: integer(index, f"{where}, label_map[{value}]") for value, index in pairs}
 
 
 def _entry(content: object, required: Iterable[str], optional: Iterable[str], where: str) -> dict[str, Any]:

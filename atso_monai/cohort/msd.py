@@ -32,6 +32,7 @@ def msd_cohort(
     label_names: LabelNames | None = None,
     label_map: LabelMap | None = None,
     name: str | None = None,
+    unlabelled: bool = True,
     download: bool = False,
 ) -> Cohort:
     """A cohort from a folder with ``dataset.json``, such as ``Task04_Hippocampus``.
@@ -49,6 +50,7 @@ def msd_cohort(
         label_names: name of each class index; None takes those of ``dataset.json``, put together by ``label_map``.
         label_map: class index of each value in the label files, e.g. ``{1: 1, 2: 1}`` for one class of two.
         name: of the cohort; None takes that of ``dataset.json``.
+        unlabelled: False leaves the cases of the list ``test`` out, so that every reference case has a known truth.
         download: fetch and unpack the task beside ``dataset_dir`` by MONAI when it is missing.
 
     Raises:
@@ -63,7 +65,7 @@ def msd_cohort(
     source = str(folder / "dataset.json")
     names = datalist.integer_keys(content["labels"], f"{source}, labels")
     return split(
-        _cases(content, folder, source),
+        _cases(content if unlabelled else {**content, "test": []}, folder, source),
         labelled=labelled,
         reference=reference,
         test=test,

@@ -19,12 +19,13 @@ _HEADER_BYTES = 560
 
 @dataclass(frozen=True)
 class Use:
-    """A file in its part: ``kind`` is "image", "label" or "truth"."""
+    """A file in its part: ``kind`` is "image", "label" or "truth"; ``label_map`` gives the classes of a label's values."""
 
     case: str
     role: str
     kind: str
     path: Path
+    label_map: dict[int, int] | None = None
 
     def problem(self, what: str, way_out: str) -> Problem:
         """A problem of this case and file."""
@@ -93,7 +94,7 @@ def label_problems(use: Use, facts: VolumeFacts, cohort: Cohort) -> Iterator[Pro
             way_out = "A label holds whole numbers, at most 256 different ones: check that the file is a label."
             yield use.problem(what, way_out)
         return
-    known = cohort.label_map if cohort.label_map is not None else {index: index for index in cohort.labels}
+    known = use.label_map if use.label_map is not None else {index: index for index in cohort.labels}
     if undeclared := [value for value in facts.values if value != 0 and value not in known]:
         what = f"the {use.kind} has the values {_listed(undeclared)}, declared are {_listed(sorted({0, *known}))}"
         yield use.problem(what, "Declare every value by label_names, or give it a class by label_map (0 drops it).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -13,10 +14,13 @@ from atso_monai.engine import orders, tables
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
+from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.orders import Workplace
-from atso_monai.engine.plan import Plan
+from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
+    Facts,
     bytes_needed,
+    cache_bytes,
     content_hashes,
     require_devices,
     require_hounsfield,
@@ -29,7 +33,9 @@ from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, listed, mapped
+from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError, nearest
 from atso_monai.files import as_given, hash_json, write_text
@@ -152,9 +158,36 @@ class Engine:
         Raises:
             AtsoError: with all that is wrong with the cohort, or the first thing that is wrong elsewhere.
         """
-        return self._check(self.plan(), None)
+        return self._check(self.plan(), None)[0]
 
-    def _check(self, plan: Plan, facts_dir: Path | None) -> Workplace:
+    def forecast(self, seconds: float = 20.0) -> Forecast:
+        """All checks, then short trials of a training and of a prediction: what the run will take.
+
+        Args:
+            seconds: how long to try a training. The trial's folder is temporary; the run folder is not touched.
+
+        Raises:
+            AtsoError: see :meth:`check`; ConfigError when the steps at work at one time do not fit into the memory.
+        """
+        plan = self.plan()
+        place, facts = self._check(plan, None)
+        sets = {fold_name(k): len(self.cohort.fold(k)) for k in range(len(self.cohort.folds))}
+        with tempfile.TemporaryDirectory(prefix="atso-check-") as folder:
+            executor = start_executor(self._executor, 1, self._devices)
+            with executor:
+                trials = run_trials(place, plan, Path(folder), seconds, lambda *call: executor.submit(*call).result())
+        found = forecast(
+            plan,
+            trials,
+            {**sets, TEST: len(self.cohort.test)},
+            done=recorded_steps(self.run_dir, plan),
+            workers=self._slots,
+            cache=cache_bytes(self.cohort, facts),
+        )
+        require_memory(found)
+        return found
+
+    def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
         require_devices(self._devices)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
@@ -164,7 +197,7 @@ class Engine:
         require_hounsfield(place, facts)
         (rehearse if self._bundles.adapted else try_network)(place)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
-        return place
+        return place, facts
 
     def run(self) -> Run:
         """Do all steps that are not done yet, and deliver.
@@ -174,21 +207,25 @@ class Engine:
         """
         with held(self.run_dir):
             plan = self.plan()
-            place = self._check(plan, self._cache_dir / "facts")
+            place, _ = self._check(plan, self._cache_dir / "facts")
             settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
-            slots = max(1, min(self._workers, len(self._devices) or self._workers))
-            reporter = Reporter(plan, self.run_dir, slots)
+            reporter = Reporter(plan, self.run_dir, self._slots)
             reporter.say(self._greeting(plan))
-            self._walk(plan, place, reporter, slots)
+            self._walk(plan, place, reporter)
             return self._deliver(plan, place)
 
     @property
     def _cache_dir(self) -> Path:
         return self._cache or self.run_dir / orders.CACHE
 
-    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter, slots: int) -> None:
+    @property
+    def _slots(self) -> int:
+        """Steps at a time."""
+        return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
+
+    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
         executor, clean = start_executor(self._executor, self._workers, self._devices), False
         try:
             walk(
@@ -198,7 +235,7 @@ class Engine:
                 write=partial(orders.write, place),
                 execute=run_step,
                 listener=reporter,
-                slots=1 if self._executor == "inline" else slots,
+                slots=self._slots,
             )
             clean = True
         finally:
@@ -248,6 +285,7 @@ class Engine:
                 "fingerprint": self.cohort.fingerprint,
                 "labels": {str(index): name for index, name in self.cohort.labels.items()},
                 "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
+                **_own_maps(self.cohort),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
             "bundle": {"name": place.bundle.name, "inference": place.bundle_of("predict").name}
@@ -263,6 +301,13 @@ class Engine:
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
             f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
+
+
+def _own_maps(cohort: Cohort) -> dict[str, Any]:
+    """The label maps of single cases, in cohorts of several sources."""
+    cases = (*cohort.labelled, *cohort.reference, *cohort.test)
+    maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
+    return {"label_maps": hash_json(maps)[:16]} if maps else {}
 
 
 def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:

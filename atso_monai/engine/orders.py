@@ -185,8 +185,8 @@ def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> 
                 if found is None:
                     continue
                 item["label"] = str(found)
-                if place.cohort.label_map:
-                    item["label_map"] = _text_keys(place.cohort.label_map)
+                if mapping := place.cohort.label_map_of(case):
+                    item["label_map"] = _text_keys(mapping)
                 content.append(place.contents[found])
             elif source:
                 item["label"] = _relative(place.folder(source) / f"{case.id}.nii.gz", folder)
@@ -227,8 +227,8 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
                 "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
                 "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
             }
-            if right is not None and place.cohort.label_map:
-                pair["right_map"] = _text_keys(place.cohort.label_map)
+            if right is not None and (mapping := place.cohort.label_map_of(case)):
+                pair["right_map"] = _text_keys(mapping)
             pairs.append(pair)
             contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
     labels = {str(index): name for index, name in place.cohort.labels.items()}

@@ -46,7 +46,7 @@ def training_size(place: Workplace, facts: Facts) -> tuple[int, ...] | None:
     Slices of one batch must be of one size. None where the bundle sets the size itself.
     """
     config = bundle_config(place, "train")
-    if SECTION in config or config.get("size") is not None:
+    if "size" not in config or SECTION in config or config["size"] is not None:
         return None
     cases = (*place.cohort.labelled, *place.cohort.reference)
     shapes = np.array([_canonical_shape(facts[case.image], config.get("spacing")) for case in cases])
@@ -112,22 +112,28 @@ def try_network(place: Workplace) -> None:
             network = parser.get_parsed_content("network_def").eval()
             context = int(parser.get_parsed_content("context"))
             with torch.no_grad():
-                channels = network(torch.zeros(1, context, 64, 64)).shape[1]
+                output = network(torch.zeros(1, context, 64, 64))
         except AtsoError:
             raise
         except Exception as error:
             raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
         shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-        classes = len(place.cohort.labels)
-        if channels != classes and not (channels == 1 and classes == 2):
-            raise ConfigError(
-                f"The network of {place.bundle.name} ({kind}) gives {channels} channels, but the cohort has {classes} "
-                f"classes ({', '.join(place.cohort.labels.values())}). Change out_channels, or map the labels."
-            )
+        _require_classes(place, kind, output)
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
             f"train.yaml and inference.yaml of {place.bundle.name} declare different networks: the weights of one do "
             "not fit the other. Give both the same network_def."
+        )
+
+
+def _require_classes(place: Workplace, kind: str, output: torch.Tensor | Sequence[torch.Tensor]) -> None:
+    """One channel per class; one channel, or several outputs (coarse and fine, say), for a single foreground."""
+    channels = output.shape[1] if isinstance(output, torch.Tensor) else 1
+    names = list(place.cohort.labels.values())
+    if channels != len(names) and not (channels == 1 and len(names) == 2):
+        raise ConfigError(
+            f"The network of {place.bundle.name} ({kind}) tells {max(channels, 2)} classes apart, but the cohort has "
+            f"{len(names)} ({', '.join(names)}). Change out_channels, or map the labels (label_map, label_names)."
         )
 
 
@@ -137,7 +143,12 @@ def _root(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
-    """A cautious guess of what a run writes: each volume once per view, labels of every step, weights."""
+def cache_bytes(cohort: Cohort, facts: Facts) -> int:
+    """About what prepared volumes take: image (2 bytes) and label (1 byte), once for each view's order of slices."""
     images = sum(math.prod(facts[c.image].shape) for c in (*cohort.labelled, *cohort.reference, *cohort.test))
-    return images * 3 * 3 + steps * 20_000_000
+    return images * 3 * 3
+
+
+def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
+    """A cautious guess of what a run writes: prepared volumes, labels of every step, weights."""
+    return cache_bytes(cohort, facts) + steps * 20_000_000

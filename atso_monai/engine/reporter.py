@@ -23,7 +23,7 @@ def clock(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-class Forecast:
+class TimeLeft:
     """How long the rest of a plan takes, from the steps of the same kind that ran so far.
 
     Work is counted in epochs for trainings and in steps otherwise.
@@ -80,7 +80,7 @@ class Reporter:
         self._run_dir = run_dir
         self._total = len(plan.steps)
         self._count = self._kept = 0
-        self._forecast = Forecast(plan, workers)
+        self._forecast = TimeLeft(plan, workers)
         self._running: dict[str, tuple[Step, float]] = {}
         self._bars: dict[str, Any] = {}
         self._tty = self._stream.isatty()

@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import monai
 import torch
 
 import atso_monai
-from atso_monai.bundle import run_config
+from atso_monai.bundle import Attachable, run_config
 from atso_monai.engine.record import Result, hash_files, write_result
 from atso_monai.errors import AtsoError
 
@@ -57,11 +57,7 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
         AtsoError: when the run did not leave all that it should.
     """
     folder, began, since = Path(order.folder), time.time(), time.monotonic()
-    overrides: dict[str, Any] = {"output_dir": "."}
-    if device is not None and order.kind != "score":
-        overrides["device"] = f"$torch.device('{device}')"
-    with _threads(order.threads), quiet(folder / LOG):
-        run_config(folder, order.kind, overrides)
+    run_bundle(order, device)
     files = hash_files(folder, PATTERNS[order.kind])
     missing = sorted(set(order.expected) - files.keys())
     if missing:
@@ -69,6 +65,16 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     result = Result(order.makes, order.key, files, round(time.monotonic() - since, 3), _settings(order, device, began))
     write_result(folder, result)
     return asdict(result)
+
+
+def run_bundle(order: Order, device: str | None, watch: Sequence[Attachable] = ()) -> None:
+    """Run the bundle configuration of a step folder, its artefacts into that folder, its output into its log."""
+    overrides: dict[str, Any] = {"output_dir": "."}
+    if device is not None and order.kind != "score":
+        overrides["device"] = f"$torch.device('{device}')"
+    folder = Path(order.folder)
+    with _threads(order.threads), quiet(folder / LOG):
+        run_config(folder, order.kind, overrides, watch)
 
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:

@@ -18,7 +18,9 @@ def chain(*names: str) -> Plan:
 
 def test_a_chain_takes_the_sum_on_any_number_of_workers() -> None:
     plan = chain("a", "b", "c")
-    assert makespan(plan, lambda _: 2.0, 1) == makespan(plan, lambda _: 2.0, 8) == critical_path(plan, lambda _: 2.0) == 6
+    assert (
+        makespan(plan, lambda _: 2.0, 1) == makespan(plan, lambda _: 2.0, 8) == critical_path(plan, lambda _: 2.0) == 6
+    )
 
 
 def test_independent_steps_share_the_workers() -> None:

@@ -1,0 +1,173 @@
+"""A cohort from NIH Pancreas-CT as downloaded from TCIA: DICOM series and label files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from atso_monai.cohort import splits
+from atso_monai.cohort.cohort import Cohort
+from atso_monai.cohort.labels import LabelMap, LabelNames
+from atso_monai.cohort.nih_layout import WITHDRAWN, NihFiles, find_nih, nih_id
+from atso_monai.cohort.nih_prepare import prepare_nih
+from atso_monai.errors import CohortError, one_of
+from atso_monai.files import as_given, read_json
+
+_logger = logging.getLogger(__name__)
+_SPLITS = Path(__file__).with_name("nih_splits.json")
+
+
+@dataclass(frozen=True)
+class NihSplit:
+    """A published partition of NIH Pancreas-CT.
+
+    Attributes:
+        source: where it comes from.
+        test: ids of the test set.
+        training: ids of all others.
+        labelled: ids of the labelled cases of the training set, by share ("10%", "20%"); lists of this project.
+    """
+
+    source: str
+    test: tuple[str, ...]
+    training: tuple[str, ...]
+    labelled: dict[str, tuple[str, ...]]
+
+
+def nih_splits() -> dict[str, NihSplit]:
+    """The partitions by name: ``62-20`` (the ATSO paper's, read to the letter) and ``fold-1`` ... ``fold-4``."""
+
+    def ids(numbers: list[int]) -> tuple[str, ...]:
+        return tuple(nih_id(number) for number in numbers)
+
+    return {
+        name: NihSplit(
+            source=entry["source"],
+            test=ids(entry["test"]),
+            training=ids(entry["training"]),
+            labelled={share: ids(numbers) for share, numbers in entry["labelled"].items()},
+        )
+        for name, entry in read_json(_SPLITS)["splits"].items()
+    }
+
+
+def nih_cohort(
+    dataset_dir: str | Path | None,
+    *,
+    split: str | None = "62-20",
+    labelled: splits.Share = "10%",
+    reference: splits.Share = None,
+    test: splits.Share = None,
+    seed: int = 0,
+    folds: int = 2,
+    label_names: LabelNames | None = None,
+    label_map: LabelMap | None = None,
+    name: str | None = None,
+    prepared_dir: str | Path | None = None,
+    exclude: Sequence[str] = (),
+    show: Callable[[str], None] = _logger.warning,
+) -> Cohort:
+    """A cohort of NIH Pancreas-CT from the folder as downloaded; paired by case number, never by place in a list.
+
+    Scans are converted to NIfTI and labels laid on them at the first call (see :func:`prepare_nih`); later calls only
+    look whether the source files are still the same ones. Scans 25 and 70, which TCIA withdrew, are left out.
+
+    Args:
+        dataset_dir: the folder that holds, at any depth to four, ``PANCREAS_0001`` ... and ``label0001.nii.gz`` ...
+        split: a name of :func:`nih_splits`, which fixes the test set and the labelled lists; or None to draw all roles
+            from the cases that are there.
+        labelled: "10%" or "20%" for the list of the split, a number of cases, a list of ids, or None for all that
+            remain.
+        reference: number of cases, list of ids, or None for all that remain.
+        test: with a split None, as the split fixes it, or 0 to leave its test set out; without, number of cases, list
+            of ids, or None for no test set.
+        seed: of all draws.
+        folds: number of reference folds.
+        label_names: name of each class index; None for 1 "pancreas".
+        label_map: class index of each value in the prepared labels (0 and 1).
+        name: of the cohort; None gives "NIH Pancreas-CT" and the split.
+        prepared_dir: where converted cases are kept; None is ``prepared`` in ``dataset_dir``.
+        exclude: ids to leave out, for cases whose files are at fault.
+        show: gets a line for whatever a person should know.
+
+    Raises:
+        CohortError: when the folder lacks the data set or cases of the split, or with all faults of all cases.
+        ConfigError: for an unknown split.
+    """
+    if not dataset_dir:
+        raise CohortError("No data set was given: set dataset_dir to the folder of Pancreas-CT as downloaded.")
+    chosen = _split(split, test)
+    folder = Path(os.path.abspath(as_given(dataset_dir)))
+    wanted, faults = _wanted(folder, exclude, show)
+    if chosen is not None:
+        _require_complete(chosen, wanted, exclude, split)
+        held_out = {*chosen.test} if test == 0 else set()
+        wanted = [case for case in wanted if case.id not in held_out]
+    kept = Path(os.path.abspath(as_given(prepared_dir))) if prepared_dir else folder / "prepared"
+    pool, more = prepare_nih(wanted, kept, show)
+    if faults := [*faults, *more]:
+        raise CohortError(_report(folder, faults, len(wanted)))
+    here = {case.id for case in pool}
+    return splits.split(
+        pool,
+        labelled=_labelled(labelled, chosen, split, here),
+        reference=reference,
+        test=[i for i in chosen.test if i in here] if chosen is not None and test is None else test,
+        seed=seed,
+        folds=folds,
+        name=name or f"NIH Pancreas-CT{f', {split}' if split else ''}",
+        label_names=label_names or {1: "pancreas"},
+        label_map=label_map,
+    )
+
+
+def _split(name: str | None, test: splits.Share) -> NihSplit | None:
+    if name is None:
+        return None
+    one_of("split", name, list(nih_splits()))
+    if test not in (None, 0):
+        raise CohortError(f"split {name!r} fixes the test set. Received: test={test!r} too. Set split or test to null.")
+    return nih_splits()[name]
+
+
+def _wanted(folder: Path, exclude: Sequence[str], show: Callable[[str], None]) -> tuple[list[NihFiles], list[str]]:
+    """Cases to convert, and the faults of their files, without those that TCIA withdrew or the caller excluded."""
+    cases, faults = find_nih(folder)
+    if strange := sorted({*exclude} - {case.id for case in cases}):
+        raise CohortError(f"exclude names {', '.join(strange)}, which {folder} lacks. Ids are like PANCREAS_0001.")
+    if withdrawn := [case.id for case in cases if case.number in WITHDRAWN]:
+        show(f"left out: {', '.join(withdrawn)}. TCIA withdrew these scans: they are PANCREAS_0002 cropped otherwise.")
+    if exclude:
+        show(f"left out as asked: {', '.join(exclude)}")
+    out = {nih_id(number) for number in WITHDRAWN} | {*exclude}
+    return [case for case in cases if case.id not in out], [f for f in faults if f.split(" ", 1)[0] not in out]
+
+
+def _require_complete(split: NihSplit, cases: Sequence[NihFiles], exclude: Sequence[str], name: str | None) -> None:
+    missing = sorted({*split.test, *split.training} - {case.id for case in cases} - {*exclude})
+    if missing:
+        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+        raise CohortError(
+            f"Split {name!r} needs all of its cases; {len(missing)} are not there: {', '.join(missing[:8])}{more}. "
+            "Download them, name them in exclude, or set split to null and give numbers of cases."
+        )
+
+
+def _labelled(asked: splits.Share, split: NihSplit | None, name: str | None, here: set[str]) -> splits.Share:
+    if not isinstance(asked, str):
+        return asked
+    if split is None:
+        raise CohortError(f"labelled={asked!r} is a list of a split, and split is null. Give a number or ids.")
+    one_of(f"labelled of split {name}", asked, list(split.labelled))
+    return [i for i in split.labelled[asked] if i in here]
+
+
+def _report(folder: Path, faults: Sequence[str], count: int) -> str:
+    return (
+        f"{len(faults)} faults in the {count} cases of {folder}; nothing of them was used:\n  "
+        + "\n  ".join(faults)
+        + "\nRepair the files, or name the cases in exclude. Cases without fault are converted already."
+    )
