@@ -15,7 +15,7 @@ from typing import Any
 from atso_monai.adapter.checks import refuse_overlapping_classes
 from atso_monai.adapter.find import SAVERS, find_inference, find_train
 from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds
-from atso_monai.adapter.rewiring import SCRATCH, SECTION, WEIGHTS, Rewiring
+from atso_monai.adapter.rewiring import CURVES, SCRATCH, SECTION, WEIGHTS, Rewiring
 from atso_monai.adapter.tree import Config, components, get, put, target_name
 from atso_monai.adapter.working_copy import FOLDER
 from atso_monai.views import WHOLE
@@ -72,6 +72,8 @@ class _Train(Rewiring):
         section["max_epochs"] = self.wire(ids.max_epochs or "", "max_epochs")
         refuse_overlapping_classes(config, ids.network or "", self.source)
         self._data()
+        if self.silence(*CURVES):
+            self.notes.append("its TensorBoard handlers stand still: losses are in each step's log.txt")
         if self.silence(*WEIGHTS):
             self.notes.append("its own checkpoint handlers stand still: the engine brings weights in and out")
         self._start()
@@ -134,7 +136,7 @@ class _Inference(Rewiring):
         section["checkpoints"] = {WHOLE: None}
         cases = {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
         put(config, ids.data or "", {**cases, "image_key": ids.image_key})
-        self.silence(*WEIGHTS, *SAVERS, "SegmentationSaver")
+        self.silence(*WEIGHTS, *CURVES, *SAVERS, "SegmentationSaver")
         self.weights_in(ids.network or "", f"@{SECTION}::checkpoints::{WHOLE}")
         self.folders()
         self._invert_labels()

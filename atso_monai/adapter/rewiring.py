@@ -15,6 +15,8 @@ SECTION = "atso"
 SCRATCH = "scratch"
 """Folder inside a step's folder for what goes when the step ends."""
 WEIGHTS = ("CheckpointLoader", "CheckpointSaver")
+CURVES = ("TensorBoardHandler", "TensorBoardStatsHandler", "TensorBoardImageHandler")
+"""They need a package that may be missing, and never close their files."""
 _OWN_OUTPUT = "bundle_output"
 _FOLDERS = ("output_dir", "ckpt_dir", "results_dir", "log_dir", "model_dir")
 _CACHING = ("PersistentDataset", "CacheNTransDataset", "LMDBDataset", "GDSDataset")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from ignite.engine import Engine, Events
 from atso_monai.errors import CheckpointError
 from atso_monai.files import atomic_path
 from atso_monai.handlers import Snapshot
-from atso_monai.networks import load_weights
+from atso_monai.networks.weights import read_state
 
 
 def follow_training(
@@ -55,9 +54,8 @@ def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) 
     Raises:
         CheckpointError: when a weight differs.
     """
-    own = network.state_dict()
-    expected = load_weights(copy.deepcopy(network), path).state_dict()
-    wrong = [name for name, value in expected.items() if not torch.equal(value, own[name])]
+    own, expected = network.state_dict(), read_state(Path(path))
+    wrong = [name for name, value in expected.items() if name in own and not torch.equal(value, own[name].cpu())]
     if wrong:
         raise CheckpointError(
             f"The bundle has replaced the weights of {path} by others, first {wrong[0]}. Take what loads weights in it "

@@ -178,13 +178,13 @@ def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> 
     items, contents = [], []
     for cases, source in sets:
         for case in _cases(place.cohort, [cases]):
-            item: dict[str, Any] = {"id": case.id, "image": str(case.image)}
+            item: dict[str, Any] = {"id": case.id, "image": str(case.image.absolute())}
             content = [case.id, place.contents[case.image]]
             if source in (GIVEN, TRUTH):
                 found = _labelled_case(place, case, source)
                 if found is None:
                     continue
-                item["label"] = str(found)
+                item["label"] = str(found.absolute())
                 if mapping := place.cohort.label_map_of(case):
                     item["label_map"] = _text_keys(mapping)
                 content.append(place.contents[found])
@@ -225,7 +225,9 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
                 "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "right": str(right.absolute())
+                if right
+                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
             }
             if right is not None and (mapping := place.cohort.label_map_of(case)):
                 pair["right_map"] = _text_keys(mapping)

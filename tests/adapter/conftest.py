@@ -113,6 +113,7 @@ def zoo_train() -> Config:
                     "tag_name": "train_loss",
                     "output_transform": "$monai.handlers.from_engine(['loss'], first=True)",
                 },
+                {"_target_": "TensorBoardStatsHandler", "log_dir": "@output_dir", "tag_name": "train_loss"},
             ],
             "key_metric": {"train_accuracy": {"_target_": "ignite.metrics.Accuracy", "output_transform": metric}},
             "trainer": {

@@ -18,18 +18,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(\w+)(?: file=(\S+))?\n(.*?)```", re.DOTALL)
-QUICK = [
-    "--executor",
-    "inline",
-    "--generations",
-    "1",
-    "--epochs",
-    "1",
-    "--strategy",
-    "supervised",
-    "--views",
-    "[axial]",
-]
+QUICK = shlex.split("--executor inline --generations 1 --epochs 1 --strategy supervised --views [axial]")
 OWN = ["--overrides", "{train: {epoch_length: 2, batch_size: 4}}"]
 
 
@@ -60,7 +49,7 @@ def place(tmp_path: Path, dataset_dir: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def command(line: str) -> None:
-    words = shlex.split(line)
+    words = shlex.split(line.removeprefix("PYTHONPATH=. "))
     assert words[0] == "atso"
     quick = [*QUICK, *([] if "my_bundle" in words else OWN)] if words[1] == "run" else []
     assert main([*words[1:], *quick]) == 0, line
