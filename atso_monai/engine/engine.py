@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from atso_monai.bundle import find_bundle, read_config
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, tables
+from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
@@ -27,6 +27,7 @@ from atso_monai.engine.preflight import (
     training_size,
     try_network,
 )
+from atso_monai.engine.rehearsal import rehearse
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
@@ -39,6 +40,7 @@ from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given, hash_json, write_text
 from atso_monai.stopping import stop_signals
+from atso_monai.views import WHOLE
 
 
 class Engine:
@@ -47,7 +49,7 @@ class Engine:
     Nothing is read or written until :meth:`run` (or :meth:`check`) is called.
 
     Args:
-        bundle: the bundle: a folder, or the name of an embedded one.
+        bundle: the bundle: a folder, or the name of an embedded one; any MONAI bundle that trains a segmentation.
         cohort: the cohort, or a function that makes it.
         output_dir: the run folder.
         strategy: what to run, see :mod:`atso_monai.engine.strategies`.
@@ -68,6 +70,9 @@ class Engine:
         devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
         cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
         checkpoint: how often a training keeps a checkpoint of itself: ``{"minutes": 10}`` or ``{"iterations": 500}``.
+        infer_bundle: another bundle for predictions, with the same network; None is ``bundle``.
+        mapping: file that names the parts of a bundle that cannot be found by themselves (docs/any_bundle.md); None
+            takes the mapping in each bundle, if there is one.
 
     Raises:
         ConfigError: for values that no run can have.
@@ -97,8 +102,10 @@ class Engine:
         devices: Sequence[str] | None = None,
         cache_dir: str | Path | None = None,
         checkpoint: Mapping[str, float] | None = None,
+        infer_bundle: str | Path | None = None,
+        mapping: str | Path | None = None,
     ) -> None:
-        self._bundle, self._cohort_or_maker = bundle, cohort
+        self._cohort_or_maker = cohort
         self._made: Cohort | None = None
         self.run_dir = as_given(output_dir).absolute()
         self._shape = {
@@ -109,6 +116,8 @@ class Engine:
         both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
         self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
+        file = None if mapping is None else as_given(mapping).absolute()
+        self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
         self._executor, self._workers, self._threads = executor, workers, threads
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
@@ -142,17 +151,12 @@ class Engine:
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
         epochs = {"first_epochs": self._epochs["first"], "later_epochs": self._epochs["later"]}
-        asked = Scheme(folds=2, **epochs, **self._shape)  # type: ignore[arg-type]
+        shape = {**self._shape, "views": (WHOLE,)} if self._bundles.adapted else self._shape
+        asked = Scheme(folds=2, **epochs, **shape)  # type: ignore[arg-type]
         return replace(asked, folds=len(self.cohort.folds), test=bool(self.cohort.test))
 
-    @property
-    def _root(self) -> Path:
-        return find_bundle(as_given(self._bundle) if isinstance(self._bundle, str) else self._bundle)
-
     def plan(self) -> Plan:
-        """The steps of the run. Pure: nothing is read but the cohort."""
-        for name in ("train", "inference"):  # before scans are read or generated
-            read_config(self._root, name, self._overlays)
+        """The steps of the run. Pure: nothing is read but the bundles' configurations and the cohort."""
         return build_plan(self.scheme)
 
     def check(self) -> Workplace:
@@ -198,7 +202,7 @@ class Engine:
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
         place = self._workplace(plan, contents, training_size(place, facts))
         require_hounsfield(place, facts)
-        try_network(place)
+        (rehearse if self._bundles.adapted else try_network)(place)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
         return place, facts
 
@@ -270,7 +274,9 @@ class Engine:
         classes = {"num_classes": len(self.cohort.labels)}
         return Workplace(
             run_dir=self.run_dir,
-            bundle=self._root,
+            bundle=self._bundles.root("train"),
+            infer_bundle=self._bundles.root("predict"),
+            mapping=self._bundles.mapping,
             cohort=self.cohort.blind(),
             truths=self.cohort.truths(),
             contents=contents or {},
@@ -300,7 +306,7 @@ class Engine:
                 **_own_maps(self.cohort),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
-            "bundle": {"name": place.bundle.name}
+            "bundle": {"name": place.bundle.name, "inference": place.bundle_of("predict").name}
             | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
         }
 
@@ -308,9 +314,10 @@ class Engine:
         cohort = self.cohort
         counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
         return (
-            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle {self._bundle}\n"
+            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle "
+            f"{self._bundles.train}\n"
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
-            f"into {self.run_dir}"
+            f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import yaml
 
-from atso_monai.bundle import CONFIG, override, read_config
+from atso_monai.adapter import FOLDER, SECTION, working_copy
+from atso_monai.bundle import CONFIG, set_ids
 from atso_monai.checkpoint import Interval
 from atso_monai.cohort import Case, Cohort
+from atso_monai.engine.configuration import CONFIG_NAMES, configuration
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
 from atso_monai.engine.worker import LOG, Order, checkpoints_of
 from atso_monai.files import hash_file, hash_json, write_json, write_text
@@ -23,7 +25,6 @@ from atso_monai.files import hash_file, hash_json, write_json, write_text
 DATALIST = "datalist.json"
 CACHE = "cache"
 PREVIOUS_LOG = "log.previous.txt"
-CONFIG_NAMES = {"train": "train", "predict": "inference"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Workplace:
 
     Attributes:
         run_dir: the run folder.
-        bundle: root folder of the bundle.
+        bundle: root folder of the bundle that trains, and predicts where there is no other.
         cohort: blind: without reference truth and without test labels.
         truths: true label files by case id.
         contents: content hash of each image and label file, by path.
@@ -48,6 +49,8 @@ class Workplace:
         common: ids that every configuration gets, e.g. ``num_classes``.
         revealed: the cohort with reference truth as labels, where a strategy may train on it.
         keep_snapshot: whether the trainings of generation 0 must leave an early snapshot.
+        infer_bundle: root folder of another bundle that predicts.
+        mapping: file that says which ids of the bundles play which part.
     """
 
     run_dir: Path
@@ -64,10 +67,16 @@ class Workplace:
     common: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     revealed: Cohort | None = None
     keep_snapshot: bool = False
+    infer_bundle: Path | None = None
+    mapping: Path | None = None
 
     def folder(self, makes: str) -> Path:
         """The folder of an artefact."""
         return self.run_dir / makes
+
+    def bundle_of(self, kind: str) -> Path:
+        """Root folder of the bundle that carries out steps of a kind."""
+        return self.infer_bundle if kind == "predict" and self.infer_bundle else self.bundle
 
 
 def step_seed(seed: int, makes: str) -> int:
@@ -129,10 +138,15 @@ def write(place: Workplace, plan: Draft) -> str:
     problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
     _clear(folder, kept)
     write_json(folder / DATALIST, plan.datalist)
-    write_json(folder / "metadata.json", _metadata(place.bundle))
+    root = place.bundle_of(plan.order.kind)
+    write_json(folder / "metadata.json", metadata(root))
+    path = ""
+    if SECTION in plan.config:  # its own code and small files, where nothing that it writes can reach the original
+        working_copy(root, folder / FOLDER)
+        path = f"PYTHONPATH={FOLDER} "
     head = (
         f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
-        f"#   python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
+        f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
     )
     write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
     if problem:
@@ -155,11 +169,9 @@ def _clear(folder: Path, kept: Sequence[str]) -> None:
 
 def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
     """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it."""
-    name = CONFIG_NAMES[kind]
-    config = read_config(place.bundle, name, place.overlays)
-    source = f"{place.bundle.name}/configs/{name}.yaml"
-    override(config, place.overrides.get(name, {}), source)
-    override(config, place.common.get(name, {}), source)
+    root, name = place.bundle_of(kind), CONFIG_NAMES[kind]
+    config = configuration(root, kind, place.overlays, place.overrides, place.mapping).config
+    set_ids(config, place.common.get(name, {}), f"{root.name}/configs/{name}.yaml")
     return config
 
 
@@ -182,22 +194,32 @@ def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]
     else:
         views = {need.rsplit("/", 1)[1]: _relative(place.folder(need) / "model.pt", folder) for need in step.needs}
         values["checkpoints"] = views
-    override(config, values, f"{place.bundle.name}/configs/{CONFIG_NAMES[step.kind]}.yaml")
+    set_ids(config, values, f"{place.bundle_of(step.kind).name}/configs/{CONFIG_NAMES[step.kind]}.yaml")
     return config
 
 
 def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     """Items of a training or prediction, and what they hold, by content."""
+    sets = step.sets or tuple((name, "") for name in step.cases)
+    return _listed(place, sets, folder)
+
+
+def items_of(place: Workplace, sets: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Items of sets of cases, each with its label source: ``given``, ``truth``, or nothing for items without label."""
+    return _listed(place, sets, place.run_dir)[0]
+
+
+def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     items, contents = [], []
-    for cases, source in step.sets or [(name, "") for name in step.cases]:
+    for cases, source in sets:
         for case in _cases(place.cohort, [cases]):
-            item: dict[str, Any] = {"id": case.id, "image": str(case.image)}
+            item: dict[str, Any] = {"id": case.id, "image": str(case.image.absolute())}
             content = [case.id, place.contents[case.image]]
             if source in (GIVEN, TRUTH):
                 found = _labelled_case(place, case, source)
                 if found is None:
                     continue
-                item["label"] = str(found)
+                item["label"] = str(found.absolute())
                 if mapping := place.cohort.label_map_of(case):
                     item["label_map"] = _text_keys(mapping)
                 content.append(place.contents[found])
@@ -238,7 +260,9 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
                 "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "right": str(right.absolute())
+                if right
+                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
             }
             if right is not None and (mapping := place.cohort.label_map_of(case)):
                 pair["right_map"] = _text_keys(mapping)
@@ -274,10 +298,12 @@ def _score_config() -> dict[str, Any]:
     }
 
 
-def _metadata(bundle: Path) -> Any:
+def metadata(bundle: Path) -> Any:
+    """What a bundle says of itself; the least that MONAI takes where it says nothing."""
     from monai.bundle import ConfigParser
 
-    return ConfigParser.load_config_files(str(bundle / "configs" / "metadata.json"))
+    file = bundle / "configs" / "metadata.json"
+    return ConfigParser.load_config_files(str(file)) if file.is_file() else {"version": "unknown"}
 
 
 def _text_keys(label_map: Mapping[int, int]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
+from atso_monai.adapter import SECTION
 from atso_monai.cohort import Cohort, require_sound
 from atso_monai.engine.orders import Workplace, bundle_config
 from atso_monai.errors import AtsoError, ConfigError
@@ -45,7 +46,7 @@ def training_size(place: Workplace, facts: Facts) -> tuple[int, ...] | None:
     Slices of one batch must be of one size. None where the bundle sets the size itself.
     """
     config = bundle_config(place, "train")
-    if "size" not in config or config["size"] is not None:
+    if "size" not in config or SECTION in config or config["size"] is not None:
         return None
     cases = (*place.cohort.labelled, *place.cohort.reference)
     shapes = np.array([_canonical_shape(facts[case.image], config.get("spacing")) for case in cases])
@@ -68,7 +69,8 @@ def require_hounsfield(place: Workplace, facts: Facts) -> None:
     Raises:
         ConfigError: when the window begins below 0 and no scan to train on has a value there.
     """
-    intensity = bundle_config(place, "train").get("intensity") or {}
+    config = bundle_config(place, "train")
+    intensity = {} if SECTION in config else config.get("intensity") or {}
     cases = (*place.cohort.labelled, *place.cohort.reference)
     lowest = min(facts[case.image].minimum for case in cases)
     if str(intensity.get("_target_", "")).endswith("Window") and float(intensity.get("low", 0)) < 0 <= lowest:

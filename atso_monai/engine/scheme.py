@@ -9,7 +9,7 @@ from typing import Any
 from atso_monai.checkpoint import Interval
 from atso_monai.engine.plan import fold_name
 from atso_monai.errors import ConfigError, nearest, one_of
-from atso_monai.views import VIEWS
+from atso_monai.views import VIEWS, WHOLE
 
 STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
 STARTS = ("scratch", "snapshot", "teacher")
@@ -23,7 +23,7 @@ class Scheme:
     Attributes:
         strategy: the strategy whose model and labels the run delivers.
         compare: further strategies to run beside it, for the tables.
-        views: one network per view.
+        views: one network per view; ``whole`` alone for a bundle that knows no views.
         folds: number of reference folds.
         generations: number of teacher-student rounds, T in the paper.
         first_epochs: epochs of M_0.
@@ -58,7 +58,7 @@ class Scheme:
         at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
         at_least("epochs first", self.first_epochs, 1)
         at_least("epochs later", self.later_epochs, 1)
-        for view in self.views:
+        for view in self.views if self.views != (WHOLE,) else ():
             one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
             raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")

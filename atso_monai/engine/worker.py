@@ -101,7 +101,7 @@ def run_bundle(
     if device is not None and order.kind != "score":
         overrides["device"] = f"$torch.device('{device}')"
     folder = Path(order.folder)
-    with _threads(order.threads), _told_when_full(folder), _log(folder / LOG):
+    with _threads(order.threads), _told_when_full(folder), quiet(folder / LOG):
         run_config(folder, order.kind, overrides, watch, checkpoints, order.interval)
 
 
@@ -146,7 +146,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _log(path: Path) -> Iterator[None]:
+def quiet(path: Path) -> Iterator[None]:
     """Everything that the run prints or logs, native libraries included, goes to the step's own file; its error too."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
