@@ -3,9 +3,9 @@
     python benchmarks/coarse_to_fine.py [--slices 4] [--views axial] [--rounds 2] [--threads 1]
     python benchmarks/coarse_to_fine.py --memory 4 16          # peak memory of the fast mode at two numbers of slices
 
-The exact mode runs the released network (padding 100), the fast mode the same weights with "same" padding, one after the
-other in the same process. Weights are random: the networks do all their work, but the organ that they "find" in every
-round is that of a generated scan, so that boxes and rounds are those of a pancreas.
+The exact mode runs the released network (padding 100), the fast mode the same weights with "same" padding, one after
+the other in the same process. Weights are random: the networks do all their work, but the organ that they "find" in
+every round is that of a generated scan, so that boxes and rounds are those of a pancreas.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SIDE, ORGAN = 512, 0.9
 class Finder(RSTN):
     """Computes as RSTN does; what is found are the voxels that the image marks."""
 
-    def coarse_probability(self, image: torch.Tensor) -> torch.Tensor:
+    def coarse_probability(self, image: torch.Tensor) -> torch.Tensor:  # noqa: D102
         super().coarse_probability(image)
         return (image > ORGAN).float()
 
-    def fine_probability(self, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:
+    def fine_probability(self, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:  # noqa: D102
         super().fine_probability(image, sizes)
         return (image > ORGAN).float()
 

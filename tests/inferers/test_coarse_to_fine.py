@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +21,11 @@ from atso_monai.inferers import CoarseToFineInferer
 from atso_monai.inferers.coarse_round import coarse_score, reach_of
 from atso_monai.inferers.fine_round import region_around
 from atso_monai.inferers.pace import fast_pace
+from atso_monai.inferers.slices import with_neighbours
+from atso_monai.losses import CoarseFineLoss
+from atso_monai.metrics import foreground_dice
 from atso_monai.networks import RSTN, FCN8s, ViewNetworks
+from atso_monai.phantom import TISSUES, phantom_case
 
 Volume = npt.NDArray[np.float32]
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -210,17 +216,17 @@ def tiny_fcn() -> FCN8s:
 
 
 def test_views_that_are_pruned_change_no_mask_and_no_score_that_counts() -> None:
-    image = torch.zeros(60, 70, 55)
+    image = torch.zeros(60, 50, 55)
     image[20:30, 8:16, 25:33] = volume(2)[0, 0, :10, :8, :8]
     image[22:28, 10:14, 27:31] += 0.9
     models, counted = networks(), []
-    models["coronal"].coarse_model.register_forward_hook(lambda _m, given, _o: counted.append(len(given[0])))
+    models["axial"].coarse_model.register_forward_hook(lambda _m, given, _o: counted.append(len(given[0])))
     with torch.no_grad():
         whole, pruned = (
             coarse_score(image, models, dataclasses.replace(fast_pace(4, "float32"), prune=prune))
             for prune in (False, True)
         )
-    assert 0 < sum(counted) - 70 < 50
+    assert 0 < sum(counted) - 55 < 30
     mask = whole >= 0.5
     assert mask.any() and torch.equal(mask, pruned >= 0.5)
     region = region_around(mask, reach_of(models["axial"]))
@@ -292,6 +298,44 @@ def test_evaluator_with_view_networks() -> None:
     evaluator.run()
     found = evaluator.state.output["pred"]
     assert found.shape == (1, 1, 12, 14, 13) and found.dtype == torch.float32 and (found >= 0.5).any()
+
+
+def case(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A phantom and its liver, (48, 48, 24)."""
+    found = phantom_case(seed, shape=(48, 48, 24))
+    image = torch.from_numpy(found.image).float().add(100).div(340).clamp(0, 1)
+    return image, torch.from_numpy((found.tissues == TISSUES["liver"]).astype(np.uint8))
+
+
+def train(model: RSTN, cases: Sequence[tuple[torch.Tensor, torch.Tensor]], steps: int) -> None:
+    """One network for all views."""
+    optimizer, loss_function = torch.optim.Adam(model.parameters()), CoarseFineLoss()
+    generator = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 3e-3 * (1 - step / steps) + 1e-4
+        image, label = (volume.movedim(step // len(cases) % 3, 0) for volume in cases[step % len(cases)])
+        slices = label.flatten(1).any(1).nonzero()[:, 0]
+        first = int(torch.randint(max(1, len(slices) - 8), (1,), generator=generator))
+        chosen = slices[first : first + 8].tolist()
+        target = with_neighbours(label, chosen, 3)
+        stage = "S" if step <= steps // 3 else "J"
+        loss = loss_function(model(with_neighbours(image, chosen, 3), label=target, stage=stage), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def test_fast_mode_agrees_with_exact_mode_on_a_trained_network() -> None:
+    torch.manual_seed(0)
+    small: dict[str, Any] = {"channels": [8, 16, 32, 32, 32], "convolutions": [1] * 5, "hidden": 32}
+    model = RSTN(FCN8s(**small), FCN8s(**small), margin=6)
+    train(model, [case(seed) for seed in range(3)], 120)
+    models = dict.fromkeys(AXES, model.eval())
+    for seed in (50, 51):
+        image, truth = case(seed)
+        exact, fast = (CoarseToFineInferer(mode)(image[None, None], models)[0, 0] >= 0.5 for mode in ("exact", "fast"))
+        assert foreground_dice(exact.numpy(), truth.numpy()) > 0.6
+        assert foreground_dice(exact.numpy(), fast.numpy()) >= 0.99
 
 
 def test_what_cannot_be() -> None:
