@@ -129,7 +129,8 @@ def test_overlapping_predictions_of_all_slices_are_averaged(
             places = range(middle - reach, middle + reach + 1)
             stack = np.stack([slices[min(max(place, 0), len(slices) - 1)] for place in places])
             output = networks[view].conv(torch.from_numpy(stack)[None])[0].detach().numpy()
-            for place, channel in zip(places, 1 / (1 + np.exp(-output)) if activation == "sigmoid" else output):
+            channels = 1 / (1 + np.exp(-output)) if activation == "sigmoid" else output
+            for place, channel in zip(places, channels, strict=True):
                 if 0 <= place < len(slices):
                     told[place].append(channel)
         views.append(np.moveaxis(np.stack([np.mean(one, axis=0) for one in told]), 0, axis))
