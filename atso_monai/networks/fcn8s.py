@@ -117,8 +117,7 @@ class FCN8s(nn.Module):
         Raises:
             ValueError: for any other shape.
         """
-        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-        if not tracing and (image.ndim != 4 or image.shape[1] != self.in_channels):
+        if not is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
             raise ValueError(f"image must be (N, {self.in_channels}, H, W). Received: {tuple(image.shape)}.")
         offset = PADDINGS[self.padding]
         height, width = image.shape[-2:]
@@ -146,6 +145,11 @@ class FCN8s(nn.Module):
         for layer in (self.fc6, self.fc7):
             x = F.dropout2d(F.relu(_cleared(layer(x), extents), inplace=True), self.dropout, self.training)
         return x
+
+
+def is_tracing() -> bool:
+    """Whether ``torch.jit.trace`` is at work, for which a look at a shape is a warning."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]
 
 
 def bilinear_kernel(side: int) -> torch.Tensor:

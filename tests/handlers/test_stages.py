@@ -57,12 +57,18 @@ def test_a_resumed_training_goes_on_as_it_would_have() -> None:
     assert seen(PAPER, 16, first=12) == seen(PAPER, 16)[11:]
 
 
-def test_without_an_optimiser_rates_stay_as_they_are() -> None:
+@pytest.mark.parametrize("wrap", [lambda network: network, nn.DataParallel])
+def test_the_stage_reaches_the_network_without_an_optimiser_and_through_a_wrapper(wrap: Any) -> None:
     network = RSTN(nn.Identity(), nn.Sequential())
-    stages, engine = RSTNStages(network, {"I": 2}), Engine(lambda _, batch: None)
+    stages, engine = RSTNStages(wrap(network), {"I": 2}), Engine(lambda _, batch: None)
     stages.attach(engine)
     engine.run([0], max_epochs=1)
     assert network.stage == "I"
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"network must be an RSTN\. Received: Linear"):
+        RSTNStages(nn.Linear(1, 1), {"I": 2})
 
 
 @pytest.mark.parametrize(
@@ -133,4 +139,4 @@ def test_the_loss_falls_in_every_stage_from_random_weights_and_after_a_snapshot(
     for start in (0, 2, 4):
         assert first[start + 1][1] < first[start][1] - 0.01
     assert second[1][1] < second[0][1] - 0.01
-    assert second[1][1] < first[0][1] - 0.1
+    assert second[1][1] < first[0][1] - 0.05

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ class Probe(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         self.seen = image.detach().clone()
         return image if self.logit is None else torch.full_like(image, self.logit)
+
+
+class Rescale(nn.Module):
+    """Finds what is brighter than a half."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return 4 * image - 2
 
 
 def probes(coarse: float = -9.0, **settings: Any) -> RSTN:
@@ -135,9 +143,20 @@ def test_refine_of_an_empty_mask_is_empty_and_runs_no_network() -> None:
 
 def test_without_a_label_evaluation_is_one_round_of_testing() -> None:
     model, (image, _) = small().eval(), slices()
-    coarse, fine = model(image)
-    assert torch.equal(coarse, model.coarse_probability(image))
-    assert torch.equal(fine, model.refine(image, score=coarse, mask=coarse >= 0.5))
+    coarse = model.coarse_probability(image)
+    assert torch.equal(model(image), model.refine(image, score=coarse, mask=coarse >= 0.5))
+
+
+def test_a_traced_copy_has_the_boxes_of_the_image_it_gets() -> None:
+    first, second = torch.zeros(2, 1, 3, 20, 24)
+    first[..., 2:5, 2:5], second[..., 10:14, 12:20] = 1, 1
+    model = RSTN(Rescale(), Rescale(), divisible=1, margin=2).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        traced = torch.jit.trace(model, first)
+    for image in (first, second):
+        assert 0 < int((model(image) > 0).sum()) < 500
+        torch.testing.assert_close(traced(image), model(image))
 
 
 def test_gradients_reach_the_coarse_network_through_the_saliency_once_that_has_learned() -> None:

@@ -12,6 +12,7 @@ from atso_monai.networks.rstn_crop import (
     common_box,
     crop,
     draw_margins,
+    inside_boxes,
     only_inside,
     uncrop,
 )
@@ -29,6 +30,14 @@ def test_boxes_are_those_of_brute_force(margins: tuple[int, int, int, int]) -> N
         (top, left), (bottom, right) = places.amin(0).tolist(), places.amax(0).tolist()
         wide = (top - margins[0], bottom + 1 + margins[1], left - margins[2], right + 1 + margins[3])
         assert box == (max(wide[0], 0), min(wide[1], 17), max(wide[2], 0), min(wide[3], 23))
+
+
+@pytest.mark.parametrize("margin", [0, 3, 50])
+def test_boxes_of_tensor_operations_alone_are_the_same(margin: int) -> None:
+    mask = torch.rand((6, 3, 17, 23), generator=torch.Generator().manual_seed(1)) > 0.997
+    mask[2] = False
+    boxes = boxes_around(mask, Margins(margin, margin, margin, margin))
+    assert torch.equal(inside_boxes(mask, margin).float(), only_inside(torch.ones(6, 1, 17, 23), boxes))
 
 
 def test_a_common_box_holds_all_and_no_more() -> None:

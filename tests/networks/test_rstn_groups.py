@@ -23,6 +23,8 @@ def test_the_groups_are_those_of_the_release() -> None:
         assert all(name.startswith("coarse_model.") == coarse and name.endswith(part) for name in own)
         assert len(own) == 18 if coarse else 20
     torch.optim.SGD(groups, lr=1e-5, momentum=0.99)
+    wrapped = rstn_parameter_groups(torch.nn.DataParallel(model))
+    assert [len(group["params"]) for group in wrapped] == [len(group["params"]) for group in groups]
 
 
 @pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.AdamW])
