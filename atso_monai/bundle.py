@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import torch
 import yaml
+from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
-from atso_monai.errors import ConfigError, nearest
+from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
+from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint, stateful
+from atso_monai.errors import AtsoError, ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, Progress
+from atso_monai.stopping import obey, postponed
 
 CONFIG = "config.yaml"
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
 ENGINES = {"train": "train::trainer", "predict": "evaluator"}
 WORKFLOW_TYPES = {"train": "train", "predict": "infer", "score": None}
 
@@ -68,6 +76,31 @@ def config_files(root: Path, name: str, overlays: Sequence[str] = ()) -> list[Pa
     return files
 
 
+def engine_id(config: Mapping[str, Any], name: str) -> str:
+    """The id by which the engine sets a configuration: in the section that was added to it, or its own."""
+    return f"{SECTION}::{name}" if SECTION in config else name
+
+
+def set_ids(config: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
+    """:func:`override` for what the engine sets in every bundle, by the names of its own bundles."""
+    override(config, {engine_id(config, name): value for name, value in values.items()}, source)
+
+
+def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
+    """A configuration of the bundle ``root`` without macros (``%id``) and relative references (``@#id``).
+
+    Raises:
+        ConfigError: when one refers to what is not there.
+    """
+    parser = ConfigParser(copy.deepcopy(config))
+    try:
+        with _in_folder(root):
+            parser.resolve_macro_and_relative_ids()
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(f"A macro in the configurations of bundle {root} cannot be resolved: {error}") from None
+    return {name: value for name, value in parser.get().items() if name != "_meta_"}
+
+
 def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
 
@@ -96,10 +129,16 @@ def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:
 
 
 def _config_file(root: Path, name: str) -> Path:
+    if Path(name).suffix and (file := root / "configs" / name).is_file():
+        return file
     for suffix in ("yaml", "yml", "json"):
         if (file := root / "configs" / f"{name}.{suffix}").is_file():
             return file
-    raise ConfigError(f"The bundle {root} has no configs/{name}.yaml.")
+    there = ", ".join(sorted(file.name for file in (root / "configs").glob("*") if file.suffix in CONFIG_SUFFIXES))
+    raise ConfigError(
+        f"The bundle {root} has no configs/{name}.yaml or .json. It has: {there or 'none'}. Where one of these is "
+        f"meant, name it in a mapping file (--mapping FILE): '{name}: {{config: FILE_NAME}}'."
+    )
 
 
 def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
@@ -111,15 +150,25 @@ def override(config: dict[str, Any], values: Mapping[str, Any], source: str) -> 
         source: what the configuration is called in an error.
 
     Raises:
-        ConfigError: for an id that the configuration does not have: MONAI would take it without a word.
+        ConfigError: for an id that the configuration does not have (MONAI would take it without a word), or a value
+            that cannot stand for the number or the switch that is there.
     """
     parser = ConfigParser(config)
     for key, value in values.items():
         if key not in parser:
             raise ConfigError(f"{source} has no id {key!r}.{nearest(key, ids_of(config))}")
+        _refuse_other_kind(source, key, parser.get(key), value)
         parser[key] = value
         if parser.get(key) != value:
             raise ConfigError(f"{source} did not take the value {value!r} for the id {key!r}.")
+
+
+def _refuse_other_kind(source: str, key: str, now: Any, value: Any) -> None:
+    """Text never stands for a number or a switch, unless it is an expression (``$...``) or a reference (``@id``)."""
+    text = isinstance(value, str) and value[:1] not in ("$", "@")
+    if text and isinstance(now, (bool, int, float)):
+        wanted = {bool: "true or false", int: "a whole number"}.get(type(now), "a number")
+        raise ConfigError(f"{source}: {key} must be {wanted} (it is {now!r}). Received: {value!r}.")
 
 
 def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
@@ -130,7 +179,21 @@ def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
         yield from ids_of(value, f"{prefix}{key}::")
 
 
-def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
+class Attachable(Protocol):
+    """A handler of ours: it registers itself on an ignite engine."""
+
+    def attach(self, engine: Engine) -> None:
+        """Register on the events that it needs."""
+
+
+def run_config(
+    folder: Path,
+    kind: str,
+    overrides: Mapping[str, Any],
+    watch: Sequence[Attachable] = (),
+    checkpoints: CheckpointFolder | None = None,
+    interval: Interval | None = None,
+) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
     ``finalize`` runs also after an error, which MONAI's own command line leaves out, and what a run leaves behind in
@@ -140,27 +203,81 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any]) -> None:
         folder: a folder with ``config.yaml`` and ``metadata.json``.
         kind: ``train``, ``predict`` or ``score``.
         overrides: ids to set for this run only.
+        watch: further handlers to attach to the trainer or evaluator.
+        checkpoints: where a training keeps checkpoints of itself; None for a training that keeps none.
+        interval: how often it does.
+
+    Raises:
+        StopSignal: when it was asked to stop; a training has left a checkpoint then, if there was time.
     """
-    with _in_folder(folder):
-        workflow = ConfigWorkflow(
-            config_file=CONFIG, meta_file="metadata.json", logging_file=False, workflow_type=WORKFLOW_TYPES[kind]
-        )
-        override(workflow.parser.get(), overrides, str(folder / CONFIG))
+    with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
+        workflow = _workflow(kind)
+        set_ids(workflow.parser.get(), overrides, str(folder / CONFIG))
         try:
             workflow.initialize()
-            _watch(workflow, kind)
-            workflow.run()
+            _watch(workflow, kind, watch)
+            if kind == "train" and checkpoints is not None:
+                _run_with_checkpoints(workflow, checkpoints, interval or Interval())
+            else:
+                workflow.run()
         finally:
             workflow.finalize()
 
 
-def _watch(workflow: ConfigWorkflow, kind: str) -> None:
+def set_up(folder: Path, kind: str) -> torch.nn.Module:
+    """Make all parts of ``config.yaml`` of a folder and the first item of its dataset, but run nothing; returns the
+    network.
+
+    Args:
+        folder: a folder with ``config.yaml`` and ``metadata.json`` of a bundle that was rewired for the engine.
+        kind: ``train`` or ``predict``.
+    """
+    with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
+        workflow = _workflow(kind)
+        try:
+            workflow.initialize()
+            engine = workflow.parser.get_parsed_content(f"{SECTION}::{ENGINES[kind]}")
+            engine.data_loader.dataset[0]
+            network: torch.nn.Module = workflow.parser.get_parsed_content(f"{SECTION}::network")
+        finally:
+            workflow.finalize()
+        return network
+
+
+def _workflow(kind: str) -> ConfigWorkflow:
+    return ConfigWorkflow(
+        config_file=CONFIG, meta_file="metadata.json", logging_file=False, workflow_type=WORKFLOW_TYPES[kind]
+    )
+
+
+def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
     """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
     if kind in ENGINES:
-        engine = workflow.parser.get_parsed_content(ENGINES[kind])
-        Progress("progress.json").attach(engine)
-        if kind == "train":
-            FiniteLoss().attach(engine)
+        engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
+        always = [Progress("progress.json"), FiniteLoss()] if kind == "train" else [Progress("progress.json")]
+        for handler in (*always, *more):
+            handler.attach(engine)
+
+
+def _run_with_checkpoints(workflow: ConfigWorkflow, folder: CheckpointFolder, interval: Interval) -> None:
+    trainer = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES["train"]))
+    handler = TrainingCheckpoint(folder, stateful(workflow.parser.ref_resolver.resolved_content), interval)
+    handler.attach(trainer)  # the last one: what it keeps is what all others left
+    with postponed():
+        workflow.run()
+    if not handler.completed:  # some handler took the exception for itself
+        obey()
+        raise AtsoError("The training ended before its time, without an error of its own.")
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[None]:
+    """What a run puts into its scratch folder goes with it, and what a killed one left there before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,8 @@ from monai.bundle import ConfigWorkflow
 from tqdm import tqdm
 
 from atso_monai._dicom_series import is_dicom_folder
-from atso_monai.bundle import override
+from atso_monai.adapter import own_code
+from atso_monai.bundle import engine_id, set_ids
 from atso_monai.errors import ConfigError, PrepareError, cause_of
 from atso_monai.prepare.datalist import is_volume_file
 from atso_monai.volume_file import SUFFIXES, case_id, inspect_volume
@@ -49,14 +50,21 @@ def predict(
         )
     _require_readable(items)
     config = str(bundle / "configs" / "inference.yaml")
+    with own_code(bundle):
+        _run(config, bundle, items, folder, device)
+    return targets
+
+
+def _run(config: str, bundle: Path, items: Sequence[Mapping[str, str]], folder: Path, device: str | None) -> None:
     workflow = ConfigWorkflow(config, logging_file=False, workflow_type="infer")
     values: dict[str, Any] = {"bundle_root": bundle, "datalist": tuple(items), "output_dir": folder, "cache_dir": None}
     if device is not None:
         values["device"] = usable_device(device)
-    override(workflow.parser.get(), values, config)
-    workflow.initialize()
+    set_ids(workflow.parser.get(), values, config)
     try:
-        _show_progress(workflow.parser.get_parsed_content("evaluator"), items)
+        workflow.initialize()
+        evaluator = engine_id(workflow.parser.get(), "evaluator")
+        _show_progress(workflow.parser.get_parsed_content(evaluator), items)
         workflow.run()
     except Exception as error:
         if (ours := cause_of(error)) is None:
@@ -64,7 +72,6 @@ def predict(
         raise ours from None
     finally:
         workflow.finalize()
-    return targets
 
 
 def _bundle(model: Path) -> Path:

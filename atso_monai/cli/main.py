@@ -9,15 +9,13 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import demo, plan, predict, prepare, run, status
+from atso_monai.cli import check, compare, demo, export, plan, predict, prepare, promote, report, review, run, status
 
-COMMANDS = (demo, prepare, run, plan, status, predict)
+COMMANDS = (demo, prepare, check, run, plan, status, predict, report, compare, review, promote, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit code (0 done, 1 a step failed, 2 bad input, 130 interrupted)."""
-    from atso_monai.engine.command import clean_exit
-
     parser = argparse.ArgumentParser(prog="atso", description=atso_monai.__doc__)
     parser.add_argument("--version", action="version", version=atso_monai.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -33,8 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(sub)
         sub.set_defaults(carry_out=command.carry_out)
     arguments, rest = parser.parse_known_args(argv)
-    if rest and arguments.command not in ("run", "plan", "demo"):
+    if rest and arguments.command not in ("run", "plan", "demo", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    from atso_monai.engine.command import clean_exit  # seconds of imports, which --help need not wait for
+
     _quiet()
     with clean_exit():
         arguments.carry_out(arguments, rest)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def cohort_settings(
-    root: Path, images: Path, labels: Path | None, values: Mapping[str, Any]
+    root: Path | None, images: Path, labels: Path | None, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Settings that put the folders in the place of a bundle's cohort, and its overlays that fit the scans.
 
+    Without ``root``, the bundle's folder, nothing is chosen for the scans: a bundle of other people has its own grid.
     The pairing of images and labels is shown before it is used.
     """
     from atso_monai.cohort import pair_folders, pairing_table
-    from atso_monai.prepare.choose import coarser_spacing, modality, ras_spacing
     from atso_monai.volume_file import inspect_volume
 
     if labels is None:
@@ -41,7 +41,17 @@ def cohort_settings(
     own |= {"test": 0} if "test" not in values else {}
     if "label_names" not in values and "label_map" not in values:
         own |= _declared([inspect_volume(pair.label) for pair in pairing.pairs if pair.label is not None])
-    first = inspect_volume(pairing.pairs[0].image)
+    return (own, []) if root is None else _fitting(root, own, pairing.pairs[0].image, values)
+
+
+def _fitting(
+    root: Path, own: dict[str, Any], scan: Path, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings, with those of the bundle that fit scans like ``scan``, and its overlays that do."""
+    from atso_monai.prepare.choose import coarser_spacing, modality, ras_spacing
+    from atso_monai.volume_file import inspect_volume
+
+    first = inspect_volume(scan)
     kind, coarse = modality(first), coarser_spacing(first)
     at = (
         f"{coarse:g} mm (larger scans are trained on coarser; labels come out on their own grid)"

@@ -4,6 +4,7 @@ Every id of the bundle's configs/atso.yaml can be set as --id value. The usual o
 
   --output_dir DIR      the run folder; the same command again continues the run in it
   --dataset_dir DIR     the data set of the bundle
+  --cohort FILE         a cohort file says who is who, e.g. one that `atso promote` wrote
   --labelled, --reference, --test N     how many cases play which role (or lists of ids)
   --label_names '{1: liver, 2: spleen}'   --label_map '{2: 1, 5: 2}'   class of each value in the label files
   --strategy atso       --compare "[supervised_matched, stso, oracle]"
@@ -12,10 +13,14 @@ Every id of the bundle's configs/atso.yaml can be set as --id value. The usual o
   --overrides '{train: {epoch_length: 50, batch_size: 16}}'
   --workers 2           --threads 1     --devices "[cuda:0, cuda:1]"      --cache_dir DIR
 
+Any MONAI bundle, such as one of the model zoo, can be trained without a change to it (docs/any_bundle.md):
+  --train-bundle DIR --infer-bundle DIR [--mapping FILE], or --bundle DIR for both
+
 For example:
 
   atso run --bundle msd_hippocampus --dataset_dir Task04_Hippocampus --output_dir runs/hippocampus
   atso run --images scans --labels labels --output_dir runs/mine --workers 4
+  atso run --train-bundle spleen --infer-bundle spleen --images scans --labels labels --output_dir runs/spleen
   atso run --output_dir runs/phantom --compare "[supervised_matched, stso, oracle]" --generations 3
 """
 

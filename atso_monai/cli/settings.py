@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers such as 1e-3, which YAML 1.1 takes for text."""
 PATHS = ("dataset_dir", "output_dir", "cache_dir", "bundle_root")
+DEFAULT = "phantom_pancreas"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of every command that sets up a run."""
-    parser.add_argument("--bundle", default="phantom_pancreas", help="an embedded bundle by name, or a bundle folder")
+    parser.add_argument("--bundle", default=DEFAULT, help="an embedded bundle by name, or any bundle's folder")
+    parser.add_argument("--train-bundle", metavar="DIR", help="any MONAI bundle, to train in the place of --bundle")
+    parser.add_argument("--infer-bundle", metavar="DIR", help="any MONAI bundle with the same network, to predict")
+    parser.add_argument("--mapping", type=Path, metavar="FILE", help="parts of such a bundle that are not found")
     parser.add_argument("--overlay", action="append", default=[], help="overlay of the bundle, e.g. regime_a")
+    parser.add_argument("--cohort", type=Path, metavar="FILE", help="a cohort file, e.g. of `atso promote`")
     parser.add_argument("--images", type=Path, help="your own folder of images, in place of the bundle's data set")
     parser.add_argument("--labels", type=Path, help="the folder of labels that belongs to it")
 
@@ -34,15 +39,18 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     Raises:
         ConfigError: for an unknown bundle, overlay or id, or a value that is missing.
     """
-    from atso_monai.bundle import config_files, find_bundle
+    from atso_monai.bundle import config_files
     from atso_monai.cli.own_folder import cohort_settings
     from atso_monai.engine import AtsoWorkflow
 
-    root = find_bundle(arguments.bundle)
-    values: dict[str, Any] = {"bundle_root": root, **pairs(rest)}
+    root, bundles = _bundles(arguments)
+    values: dict[str, Any] = {**bundles, **pairs(rest)}
     overlays = list(arguments.overlay)
-    if arguments.images is not None:
-        extra, found = cohort_settings(root, arguments.images, arguments.labels, values)
+    if arguments.cohort is not None:
+        values |= _cohort_file(arguments, root, values)
+    elif arguments.images is not None:
+        own = None if bundles["bundle_root"] != root else root
+        extra, found = cohort_settings(own, arguments.images, arguments.labels, values)
         values |= extra
         overlays += found
     elif arguments.labels is not None:
@@ -51,6 +59,39 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     if overlays:
         values.setdefault("overlays", overlays)
     return AtsoWorkflow([str(file) for file in files], **values)
+
+
+def _cohort_file(arguments: argparse.Namespace, root: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that put a cohort file in the place of the bundle's cohort; what the file says cannot be set besides."""
+    from atso_monai.bundle import read_config
+
+    fixed = set(re.findall(r"@(\w+)", str(read_config(root, "atso")["cohort"]))) - {"output_dir"}
+    given = sorted(fixed & values.keys()) + [n for n in ("images", "labels") if getattr(arguments, n) is not None]
+    if given:
+        raise ConfigError(f"--{given[0]} and --cohort exclude each other: the cohort file says who is who. Drop one.")
+    if not arguments.cohort.is_file():
+        raise ConfigError(
+            f"There is no cohort file {arguments.cohort}. `atso promote` writes one, and every run has one."
+        )
+    path = arguments.cohort.absolute()
+    return {"cohort": {"_target_": "atso_monai.cohort.Cohort.load", "_mode_": "callable", "path": path}}
+
+
+def _bundles(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """The bundle whose ``atso.yaml`` describes the run, and the ids that say which bundles train and predict."""
+    from atso_monai.bundle import find_bundle
+
+    root = find_bundle(arguments.bundle)
+    trains = find_bundle(arguments.train_bundle) if arguments.train_bundle else root
+    described = any((root / "configs" / f"atso{suffix}").is_file() for suffix in (".yaml", ".yml", ".json"))
+    values: dict[str, Any] = {"bundle_root": trains}
+    if arguments.infer_bundle:
+        if not arguments.train_bundle and described:
+            raise ConfigError("--infer-bundle needs --train-bundle beside it (which may be the same folder).")
+        values["infer_bundle"] = find_bundle(arguments.infer_bundle)
+    if arguments.mapping is not None:
+        values["mapping"] = arguments.mapping
+    return (root if described else find_bundle(DEFAULT)), values
 
 
 def pairs(words: Sequence[str]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from atso_monai.bundle import override
-from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.adapter import SECTION, working_copy
+from atso_monai.bundle import engine_id, set_ids
+from atso_monai.engine.orders import Workplace, bundle_config, metadata
 from atso_monai.engine.plan import Outcome
-from atso_monai.files import read_json, write_json, write_text
+from atso_monai.files import write_json, write_text
 
 README = """# {title}
 
@@ -22,7 +23,7 @@ Segments {labels} on scans like those it was trained on. Made by an ATSO run (st
 ## Use
 
     cd THIS_FOLDER
-    python -m monai.bundle run --config_file configs/inference.yaml --dataset_dir IMAGES --output_dir LABELS
+    python -m monai.bundle run --config_file configs/inference.yaml {arguments}
 
 or, from anywhere: `atso predict THIS_FOLDER IMAGES --to LABELS`. `IMAGES` is a folder of volumes (NIfTI, MHA, NRRD).
 One `<name>.nii.gz` per image is written, on the image's own grid.
@@ -48,7 +49,9 @@ def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
     """
     target, temporary = place.run_dir / "bundle", place.run_dir / ".bundle.new"
     shutil.rmtree(temporary, ignore_errors=True)
-    (temporary / "models").mkdir(parents=True)
+    if SECTION in bundle_config(place, "predict"):
+        _copy_code(place.bundle_of("predict"), temporary)
+    (temporary / "models").mkdir(parents=True, exist_ok=True)
     views = {model.rsplit("/", 1)[1]: place.folder(model) / "model.pt" for model in outcome.models}
     for view, file in views.items():
         shutil.copyfile(file, temporary / "models" / f"{view}.pt")
@@ -65,21 +68,40 @@ def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
 
 def _write_configs(place: Workplace, folder: Path, views: Sequence[str]) -> None:
     inference = bundle_config(place, "predict")
-    weights = {view: f"$str(@bundle_root) + '/models/{view}.pt'" for view in views}
-    override(inference, {"bundle_root": ".", "checkpoints": weights}, "configs/inference.yaml")
+    root = engine_id(inference, "bundle_root")
+    weights = {view: f"$str(@{root}) + '/models/{view}.pt'" for view in views}
+    set_ids(inference, {"bundle_root": ".", "checkpoints": weights}, "configs/inference.yaml")
     train = bundle_config(place, "train")
-    override(train, {"bundle_root": "."}, "configs/train.yaml")
+    set_ids(train, {"bundle_root": "."}, "configs/train.yaml")
     for config, name in ((inference, "inference"), (train, "train")):
         write_text(folder / "configs" / f"{name}.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
-    metadata = read_json(place.bundle / "configs" / "metadata.json")
-    metadata["network_data_format"]["outputs"]["pred"]["num_channels"] = len(place.cohort.labels)
-    metadata["network_data_format"]["outputs"]["pred"]["channel_def"] = _text_keys(place.cohort.labels)
-    write_json(folder / "configs" / "metadata.json", metadata)
+    described = metadata(place.bundle_of("predict"))
+    outputs = described.get("network_data_format", {}).get("outputs", {})
+    if isinstance(outputs.get("pred"), dict):
+        outputs["pred"]["num_channels"] = len(place.cohort.labels)
+        outputs["pred"]["channel_def"] = _text_keys(place.cohort.labels)
+    write_json(folder / "configs" / "metadata.json", described)
+
+
+def _copy_code(bundle: Path, folder: Path) -> None:
+    """The files of a bundle of other people that its configurations may need, without theirs and its weights."""
+    working_copy(bundle, folder)
+    for name in ("configs", "models", "docs", "eval"):
+        for file in (folder / name).glob("*") if (folder / name).is_dir() else ():
+            if file.suffix in (".pt", ".ts", ".onnx", ".md") or file.stem.startswith(("train", "inference")):
+                file.unlink()
+    for link in [path for path in folder.rglob("*") if path.is_symlink()]:
+        target = link.resolve()
+        link.unlink()
+        shutil.copyfile(target, link)
 
 
 def _readme(place: Workplace, outcome: Outcome, tables: str) -> str:
     cohort = place.cohort
+    ids = ("datalist", "output_dir") if SECTION in bundle_config(place, "predict") else ("dataset_dir", "output_dir")
+    names = [engine_id(bundle_config(place, "predict"), name).replace("::", "#") for name in ids]
     return README.format(
+        arguments=f"--{names[0]} IMAGES --{names[1]} LABELS",
         title=f"{place.bundle.name}, trained by {outcome.strategy}",
         labels=", ".join(label for index, label in cohort.labels.items() if index),
         strategy=outcome.strategy,

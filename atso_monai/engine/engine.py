@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from atso_monai.bundle import find_bundle, read_config
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, tables
+from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
+from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.orders import Workplace
-from atso_monai.engine.plan import Plan
-from atso_monai.engine.preflight import bytes_needed, content_hashes, require_hounsfield, training_size, try_network
+from atso_monai.engine.plan import TEST, Plan, fold_name
+from atso_monai.engine.preflight import (
+    Facts,
+    bytes_needed,
+    cache_bytes,
+    content_hashes,
+    require_devices,
+    require_hounsfield,
+    training_size,
+    try_network,
+)
+from atso_monai.engine.rehearsal import rehearse
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
-from atso_monai.engine.scheme import Scheme, at_least, listed, mapped
+from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
+from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
-from atso_monai.errors import ConfigError, nearest
+from atso_monai.errors import ConfigError
 from atso_monai.files import as_given, hash_json, write_text
+from atso_monai.stopping import stop_signals
+from atso_monai.views import WHOLE
 
 
 class Engine:
@@ -33,7 +49,7 @@ class Engine:
     Nothing is read or written until :meth:`run` (or :meth:`check`) is called.
 
     Args:
-        bundle: the bundle: a folder, or the name of an embedded one.
+        bundle: the bundle: a folder, or the name of an embedded one; any MONAI bundle that trains a segmentation.
         cohort: the cohort, or a function that makes it.
         output_dir: the run folder.
         strategy: what to run, see :mod:`atso_monai.engine.strategies`.
@@ -53,6 +69,10 @@ class Engine:
         threads: CPU threads of each step.
         devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
         cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
+        checkpoint: how often a training keeps a checkpoint of itself: ``{"minutes": 10}`` or ``{"iterations": 500}``.
+        infer_bundle: another bundle for predictions, with the same network; None is ``bundle``.
+        mapping: file that names the parts of a bundle that cannot be found by themselves (docs/any_bundle.md); None
+            takes the mapping in each bundle, if there is one.
 
     Raises:
         ConfigError: for values that no run can have.
@@ -81,8 +101,11 @@ class Engine:
         threads: int = 1,
         devices: Sequence[str] | None = None,
         cache_dir: str | Path | None = None,
+        checkpoint: Mapping[str, float] | None = None,
+        infer_bundle: str | Path | None = None,
+        mapping: str | Path | None = None,
     ) -> None:
-        self._bundle, self._cohort_or_maker = bundle, cohort
+        self._cohort_or_maker = cohort
         self._made: Cohort | None = None
         self.run_dir = as_given(output_dir).absolute()
         self._shape = {
@@ -93,9 +116,12 @@ class Engine:
         both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
         self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
+        file = None if mapping is None else as_given(mapping).absolute()
+        self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
         self._executor, self._workers, self._threads = executor, workers, threads
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
+        self._checkpoint = mapped("checkpoint", checkpoint)
 
     @property
     def cohort(self) -> Cohort:
@@ -112,8 +138,11 @@ class Engine:
     @property
     def scheme(self) -> Scheme:
         """What shapes the plan; ConfigError for values that no plan can have."""
-        _known("epochs", self._epochs, ("first", "later"))
-        _known("overrides", self._overrides, ("train", "inference"))
+        known_keys("epochs", self._epochs, ("first", "later"))
+        if set(self._epochs) != {"first", "later"}:
+            raise ConfigError(f"epochs needs first and later. Received: {self._epochs}.")
+        checkpoint_interval(self._checkpoint)
+        known_keys("overrides", self._overrides, ("train", "inference"))
         if self._executor not in EXECUTORS:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
@@ -122,17 +151,12 @@ class Engine:
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
         epochs = {"first_epochs": self._epochs["first"], "later_epochs": self._epochs["later"]}
-        asked = Scheme(folds=2, **epochs, **self._shape)  # type: ignore[arg-type]
+        shape = {**self._shape, "views": (WHOLE,)} if self._bundles.adapted else self._shape
+        asked = Scheme(folds=2, **epochs, **shape)  # type: ignore[arg-type]
         return replace(asked, folds=len(self.cohort.folds), test=bool(self.cohort.test))
 
-    @property
-    def _root(self) -> Path:
-        return find_bundle(as_given(self._bundle) if isinstance(self._bundle, str) else self._bundle)
-
     def plan(self) -> Plan:
-        """The steps of the run. Pure: nothing is read but the cohort."""
-        for name in ("train", "inference"):  # before scans are read or generated
-            read_config(self._root, name, self._overlays)
+        """The steps of the run. Pure: nothing is read but the bundles' configurations and the cohort."""
         return build_plan(self.scheme)
 
     def check(self) -> Workplace:
@@ -141,42 +165,76 @@ class Engine:
         Raises:
             AtsoError: with all that is wrong with the cohort, or the first thing that is wrong elsewhere.
         """
-        return self._check(self.plan(), None)
+        return self._check(self.plan(), None)[0]
 
-    def _check(self, plan: Plan, facts_dir: Path | None) -> Workplace:
+    def forecast(self, seconds: float = 20.0) -> Forecast:
+        """All checks, then short trials of a training and of a prediction: what the run will take.
+
+        Args:
+            seconds: how long to try a training. The trial's folder is temporary; the run folder is not touched.
+
+        Raises:
+            AtsoError: see :meth:`check`; ConfigError when the steps at work at one time do not fit into the memory.
+        """
+        plan = self.plan()
+        place, facts = self._check(plan, None)
+        sets = {fold_name(k): len(self.cohort.fold(k)) for k in range(len(self.cohort.folds))}
+        with tempfile.TemporaryDirectory(prefix="atso-check-") as folder:
+            executor = start_executor(self._executor, 1, self._devices)
+            with executor:
+                trials = run_trials(place, plan, Path(folder), seconds, lambda *call: executor.submit(*call).result())
+        found = forecast(
+            plan,
+            trials,
+            {**sets, TEST: len(self.cohort.test)},
+            done=recorded_steps(self.run_dir, plan),
+            workers=self._slots,
+            cache=cache_bytes(self.cohort, facts),
+        )
+        require_memory(found)
+        return found
+
+    def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
+        require_devices(self._devices)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
         place = self._workplace(plan, contents, training_size(place, facts))
         require_hounsfield(place, facts)
-        try_network(place)
+        (rehearse if self._bundles.adapted else try_network)(place)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
-        return place
+        return place, facts
 
     def run(self) -> Run:
         """Do all steps that are not done yet, and deliver.
 
         Raises:
             AtsoError: see :meth:`check`; StepFailedError when a step fails.
+            StopSignal: after SIGTERM, SIGUSR1 or Ctrl-C, when trainings have left checkpoints; see
+                :mod:`atso_monai.stopping`.
         """
-        with held(self.run_dir):
+        with stop_signals(), held(self.run_dir):
             plan = self.plan()
-            place = self._check(plan, self._cache_dir / "facts")
+            place, _ = self._check(plan, self._cache_dir / "facts")
             settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
-            slots = max(1, min(self._workers, len(self._devices) or self._workers))
-            reporter = Reporter(plan, self.run_dir, slots)
+            reporter = Reporter(plan, self.run_dir, self._slots)
             reporter.say(self._greeting(plan))
-            self._walk(plan, place, reporter, slots)
+            self._walk(plan, place, reporter)
             return self._deliver(plan, place)
 
     @property
     def _cache_dir(self) -> Path:
         return self._cache or self.run_dir / orders.CACHE
 
-    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter, slots: int) -> None:
+    @property
+    def _slots(self) -> int:
+        """Steps at a time."""
+        return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
+
+    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
         executor, clean = start_executor(self._executor, self._workers, self._devices), False
         try:
             walk(
@@ -186,12 +244,19 @@ class Engine:
                 write=partial(orders.write, place),
                 execute=run_step,
                 listener=reporter,
-                slots=1 if self._executor == "inline" else slots,
+                slots=self._slots,
             )
             clean = True
+        except KeyboardInterrupt:
+            reporter.stopping()
+            executor.shutdown(wait=True, cancel_futures=True)
+            reporter.stopped()
+            raise
         finally:
-            reporter.close()
-            executor.shutdown(wait=True, cancel_futures=not clean)
+            try:
+                executor.shutdown(wait=True, cancel_futures=not clean)
+            finally:
+                reporter.close()
 
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)
@@ -209,12 +274,16 @@ class Engine:
         classes = {"num_classes": len(self.cohort.labels)}
         return Workplace(
             run_dir=self.run_dir,
-            bundle=self._root,
+            bundle=self._bundles.root("train"),
+            infer_bundle=self._bundles.root("predict"),
+            mapping=self._bundles.mapping,
             cohort=self.cohort.blind(),
             truths=self.cohort.truths(),
             contents=contents or {},
             seed=self._seed,
             threads=self._threads,
+            workers=self._workers,
+            interval=checkpoint_interval(self._checkpoint),
             overlays=self._overlays,
             overrides=self._overrides,
             common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
@@ -237,7 +306,7 @@ class Engine:
                 **_own_maps(self.cohort),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
-            "bundle": {"name": place.bundle.name}
+            "bundle": {"name": place.bundle.name, "inference": place.bundle_of("predict").name}
             | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
         }
 
@@ -245,9 +314,10 @@ class Engine:
         cohort = self.cohort
         counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
         return (
-            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle {self._bundle}\n"
+            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle "
+            f"{self._bundles.train}\n"
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
-            f"into {self.run_dir}"
+            f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
 
 
@@ -256,11 +326,3 @@ def _own_maps(cohort: Cohort) -> dict[str, Any]:
     cases = (*cohort.labelled, *cohort.reference, *cohort.test)
     maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
     return {"label_maps": hash_json(maps)[:16]} if maps else {}
-
-
-def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
-    if what == "epochs" and set(given) != set(known):
-        raise ConfigError(f"epochs needs {' and '.join(known)}. Received: {dict(given)}.")

@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from atso_monai.bundle import CONFIG, override, read_config
+from atso_monai.adapter import FOLDER, SECTION, working_copy
+from atso_monai.bundle import CONFIG, set_ids
+from atso_monai.checkpoint import Interval
 from atso_monai.cohort import Case, Cohort
+from atso_monai.engine.configuration import CONFIG_NAMES, configuration
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
-from atso_monai.engine.worker import LOG, Order
-from atso_monai.files import hash_json, write_json, write_text
+from atso_monai.engine.worker import LOG, Order, checkpoints_of
+from atso_monai.files import hash_file, hash_json, write_json, write_text
 
 DATALIST = "datalist.json"
 CACHE = "cache"
-CONFIG_NAMES = {"train": "train", "predict": "inference"}
+PREVIOUS_LOG = "log.previous.txt"
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,21 @@ class Workplace:
 
     Attributes:
         run_dir: the run folder.
-        bundle: root folder of the bundle.
+        bundle: root folder of the bundle that trains, and predicts where there is no other.
         cohort: blind: without reference truth and without test labels.
         truths: true label files by case id.
         contents: content hash of each image and label file, by path.
         seed: the run's seed.
         threads: CPU threads of a step.
+        workers: steps at a time.
+        interval: how often a training keeps a checkpoint of itself.
         overlays: names of overlays of the bundle's configurations.
         overrides: further ids to set: ``{"train": {...}, "inference": {...}}``.
         common: ids that every configuration gets, e.g. ``num_classes``.
         revealed: the cohort with reference truth as labels, where a strategy may train on it.
         keep_snapshot: whether the trainings of generation 0 must leave an early snapshot.
+        infer_bundle: root folder of another bundle that predicts.
+        mapping: file that says which ids of the bundles play which part.
     """
 
     run_dir: Path
@@ -52,15 +60,23 @@ class Workplace:
     contents: Mapping[Path, str]
     seed: int
     threads: int = 1
+    workers: int = 1
+    interval: Interval = field(default_factory=Interval)
     overlays: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     common: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     revealed: Cohort | None = None
     keep_snapshot: bool = False
+    infer_bundle: Path | None = None
+    mapping: Path | None = None
 
     def folder(self, makes: str) -> Path:
         """The folder of an artefact."""
         return self.run_dir / makes
+
+    def bundle_of(self, kind: str) -> Path:
+        """Root folder of the bundle that carries out steps of a kind."""
+        return self.infer_bundle if kind == "predict" and self.infer_bundle else self.bundle
 
 
 def step_seed(seed: int, makes: str) -> int:
@@ -98,33 +114,64 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
     needs = {name: digests[name] for name in step.needs}
     key = hash_json({"makes": step.makes, "config": config, "contents": contents, "needs": needs})
-    return Draft(Order(step.makes, step.kind, str(folder), key, expected, place.threads), config, datalist)
+    made_from = {"needs": needs, "bundle": bundle_files(place.bundle), "cohort": place.cohort.fingerprint}
+    order = Order(
+        step.makes, step.kind, str(folder), key, expected, place.threads, place.workers, place.interval, made_from
+    )
+    return Draft(order, config, datalist)
 
 
-def write(place: Workplace, plan: Draft) -> None:
-    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log."""
+@lru_cache
+def bundle_files(bundle: Path) -> dict[str, str]:
+    """SHA-256 of each configuration of a bundle, by file name; read once."""
+    return {file.name: hash_file(file) for file in sorted((bundle / "configs").glob("*")) if file.is_file()}
+
+
+def write(place: Workplace, plan: Draft) -> str:
+    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log and a good checkpoint.
+
+    Returns:
+        Where a training goes on, or why its checkpoint is not used; else an empty text.
+    """
     folder = Path(plan.order.folder)
-    last_log = (folder / LOG).read_bytes() if (folder / LOG).is_file() else None
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if last_log is not None:
-        (folder / "log.previous.txt").write_bytes(last_log)
+    checkpoints = checkpoints_of(plan.order)
+    problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
+    _clear(folder, kept)
     write_json(folder / DATALIST, plan.datalist)
-    write_json(folder / "metadata.json", _metadata(place.bundle))
+    root = place.bundle_of(plan.order.kind)
+    write_json(folder / "metadata.json", metadata(root))
+    path = ""
+    if SECTION in plan.config:  # its own code and small files, where nothing that it writes can reach the original
+        working_copy(root, folder / FOLDER)
+        path = f"PYTHONPATH={FOLDER} "
     head = (
         f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
-        f"#   python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
+        f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
     )
     write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
+    if problem:
+        return f"its checkpoint is not used, {problem}; starts anew"
+    return f"goes on at iteration {record.iteration} of {record.total}" if record and kept else ""
+
+
+def _clear(folder: Path, kept: Sequence[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / LOG).is_file():
+        os.replace(folder / LOG, folder / PREVIOUS_LOG)
+    for path in folder.iterdir():
+        if path.name in (*kept, PREVIOUS_LOG):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
     """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it."""
-    name = CONFIG_NAMES[kind]
-    config = read_config(place.bundle, name, place.overlays)
-    source = f"{place.bundle.name}/configs/{name}.yaml"
-    override(config, place.overrides.get(name, {}), source)
-    override(config, place.common.get(name, {}), source)
+    root, name = place.bundle_of(kind), CONFIG_NAMES[kind]
+    config = configuration(root, kind, place.overlays, place.overrides, place.mapping).config
+    set_ids(config, place.common.get(name, {}), f"{root.name}/configs/{name}.yaml")
     return config
 
 
@@ -147,22 +194,32 @@ def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]
     else:
         views = {need.rsplit("/", 1)[1]: _relative(place.folder(need) / "model.pt", folder) for need in step.needs}
         values["checkpoints"] = views
-    override(config, values, f"{place.bundle.name}/configs/{CONFIG_NAMES[step.kind]}.yaml")
+    set_ids(config, values, f"{place.bundle_of(step.kind).name}/configs/{CONFIG_NAMES[step.kind]}.yaml")
     return config
 
 
 def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     """Items of a training or prediction, and what they hold, by content."""
+    sets = step.sets or tuple((name, "") for name in step.cases)
+    return _listed(place, sets, folder)
+
+
+def items_of(place: Workplace, sets: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Items of sets of cases, each with its label source: ``given``, ``truth``, or nothing for items without label."""
+    return _listed(place, sets, place.run_dir)[0]
+
+
+def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     items, contents = [], []
-    for cases, source in step.sets or [(name, "") for name in step.cases]:
+    for cases, source in sets:
         for case in _cases(place.cohort, [cases]):
-            item: dict[str, Any] = {"id": case.id, "image": str(case.image)}
+            item: dict[str, Any] = {"id": case.id, "image": str(case.image.absolute())}
             content = [case.id, place.contents[case.image]]
             if source in (GIVEN, TRUTH):
                 found = _labelled_case(place, case, source)
                 if found is None:
                     continue
-                item["label"] = str(found)
+                item["label"] = str(found.absolute())
                 if mapping := place.cohort.label_map_of(case):
                     item["label_map"] = _text_keys(mapping)
                 content.append(place.contents[found])
@@ -203,7 +260,9 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
                 "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "right": str(right.absolute())
+                if right
+                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
             }
             if right is not None and (mapping := place.cohort.label_map_of(case)):
                 pair["right_map"] = _text_keys(mapping)
@@ -239,10 +298,12 @@ def _score_config() -> dict[str, Any]:
     }
 
 
-def _metadata(bundle: Path) -> Any:
+def metadata(bundle: Path) -> Any:
+    """What a bundle says of itself; the least that MONAI takes where it says nothing."""
     from monai.bundle import ConfigParser
 
-    return ConfigParser.load_config_files(str(bundle / "configs" / "metadata.json"))
+    file = bundle / "configs" / "metadata.json"
+    return ConfigParser.load_config_files(str(file)) if file.is_file() else {"version": "unknown"}
 
 
 def _text_keys(label_map: Mapping[int, int]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from monai.bundle import ConfigParser
 
+from atso_monai.adapter import SECTION
 from atso_monai.cohort import Cohort, require_sound
 from atso_monai.engine.orders import Workplace, bundle_config
 from atso_monai.errors import AtsoError, ConfigError
@@ -45,7 +46,7 @@ def training_size(place: Workplace, facts: Facts) -> tuple[int, ...] | None:
     Slices of one batch must be of one size. None where the bundle sets the size itself.
     """
     config = bundle_config(place, "train")
-    if config.get("size") is not None:
+    if "size" not in config or SECTION in config or config["size"] is not None:
         return None
     cases = (*place.cohort.labelled, *place.cohort.reference)
     shapes = np.array([_canonical_shape(facts[case.image], config.get("spacing")) for case in cases])
@@ -68,7 +69,8 @@ def require_hounsfield(place: Workplace, facts: Facts) -> None:
     Raises:
         ConfigError: when the window begins below 0 and no scan to train on has a value there.
     """
-    intensity = bundle_config(place, "train").get("intensity") or {}
+    config = bundle_config(place, "train")
+    intensity = {} if SECTION in config else config.get("intensity") or {}
     cases = (*place.cohort.labelled, *place.cohort.reference)
     lowest = min(facts[case.image].minimum for case in cases)
     if str(intensity.get("_target_", "")).endswith("Window") and float(intensity.get("low", 0)) < 0 <= lowest:
@@ -78,30 +80,47 @@ def require_hounsfield(place: Workplace, facts: Facts) -> None:
         )
 
 
-def try_network(place: Workplace) -> None:
-    """Make the networks of both configurations and pass an empty slice through them.
+def require_devices(devices: Sequence[str]) -> None:
+    """Refuse devices that this machine lacks; asks the driver only and claims no GPU memory.
 
     Raises:
-        ConfigError: when one cannot be made, the two differ, or the output does not fit the number of classes.
+        ConfigError: names the device and how many GPUs there are.
+    """
+    for name in devices:
+        try:
+            device = torch.device(name)
+        except (RuntimeError, TypeError):
+            raise ConfigError(f"devices: {name!r} is no device. Take names such as cpu or cuda:0.") from None
+        count = torch.cuda.device_count()
+        if device.type == "cuda" and (device.index or 0) >= count:
+            raise ConfigError(
+                f"devices: {name!r} is not on this machine, which has {count} CUDA GPU{'' if count == 1 else 's'}. "
+                "Take devices that are there, or leave devices out."
+            )
+
+
+def try_network(place: Workplace) -> None:
+    """Make the networks of both configurations and pass a few empty slices through that of the predictions.
+
+    Raises:
+        ConfigError: when one cannot be made, the two differ, or the prediction does not fit the number of classes.
     """
     shapes = {}
     for kind in ("train", "predict"):
         parser = ConfigParser(bundle_config(place, kind))
         try:
             network = parser.get_parsed_content("network_def").eval()
-            context = int(parser.get_parsed_content("context"))
-            with torch.no_grad():
-                channels = network(torch.zeros(1, context, 64, 64)).shape[1]
+            classes = _classes(parser, network) if kind == "predict" else len(place.cohort.labels)
         except AtsoError:
             raise
         except Exception as error:
             raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
         shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-        classes = len(place.cohort.labels)
-        if channels != classes and not (channels == 1 and classes == 2):
+        if classes != len(place.cohort.labels):
             raise ConfigError(
-                f"The network of {place.bundle.name} ({kind}) gives {channels} channels, but the cohort has {classes} "
-                f"classes ({', '.join(place.cohort.labels.values())}). Change out_channels, or map the labels."
+                f"The predictions of {place.bundle.name} tell {classes} classes apart, but the cohort has "
+                f"{len(place.cohort.labels)} ({', '.join(place.cohort.labels.values())}). Change the network's "
+                "out_channels, or map the labels (label_map, label_names)."
             )
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
@@ -110,13 +129,26 @@ def try_network(place: Workplace) -> None:
         )
 
 
+def _classes(parser: ConfigParser, network: torch.nn.Module) -> int:
+    """Classes that the inferer tells apart with new networks, background included; one channel is one organ."""
+    inferer = parser.get_parsed_content("inferer")
+    with torch.no_grad():
+        channels = int(inferer(torch.zeros(1, 1, 64, 64, 3), {"axial": network}).shape[1])
+    return max(channels, 2)
+
+
 def _root(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
 
 
-def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
-    """A cautious guess of what a run writes: each volume once per view, labels of every step, weights."""
+def cache_bytes(cohort: Cohort, facts: Facts) -> int:
+    """About what prepared volumes take: image (2 bytes) and label (1 byte), once for each view's order of slices."""
     images = sum(math.prod(facts[c.image].shape) for c in (*cohort.labelled, *cohort.reference, *cohort.test))
-    return images * 3 * 3 + steps * 20_000_000
+    return images * 3 * 3
+
+
+def bytes_needed(cohort: Cohort, facts: Facts, steps: int) -> int:
+    """A cautious guess of what a run writes: prepared volumes, labels of every step, weights."""
+    return cache_bytes(cohort, facts) + steps * 20_000_000

@@ -33,9 +33,14 @@ def recorded_plan(run_dir: Path) -> Plan:
     return build_plan(Scheme(**values))
 
 
+def recorded_steps(run_dir: Path, plan: Plan) -> set[str]:
+    """The artefacts of a plan that have a record in a run folder."""
+    return {step.makes for step in plan.steps if read_result(run_dir / step.makes) is not None}
+
+
 def plan_table(plan: Plan, run_dir: Path) -> str:
     """Each step with what it needs and why it is still to do."""
-    done = {step.makes for step in plan.steps if read_result(run_dir / step.makes) is not None}
+    done = recorded_steps(run_dir, plan)
     reasons = pending(plan.steps, done)
     lines = [["step", "kind", "epochs", "still to do"]]
     lines += [[s.makes, s.kind, str(s.epochs or ""), reasons.get(s, "done")] for s in plan.steps]
@@ -46,7 +51,7 @@ def plan_table(plan: Plan, run_dir: Path) -> str:
 
 def status_table(plan: Plan, run_dir: Path) -> str:
     """Each step as done (how long it took), begun (how far it came), failed (why) or waiting (for what)."""
-    done = {step.makes for step in plan.steps if read_result(run_dir / step.makes) is not None}
+    done = recorded_steps(run_dir, plan)
     reasons = pending(plan.steps, done)
     lines = [["step", "state", ""]]
     for step in plan.steps:

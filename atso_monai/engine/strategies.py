@@ -62,7 +62,9 @@ class _Builder:
 
     def _one_training(self) -> Outcome:
         matched = self.strategy == "supervised_matched"
-        epochs = epochs_in_all(self.scheme, self._compared()) if matched else self.scheme.later_epochs
+        # later trainings are the shorter ones where they go on from a snapshot; these two start anew
+        longest = max(self.scheme.first_epochs, self.scheme.later_epochs)
+        epochs = epochs_in_all(self.scheme, self._compared()) if matched else longest
         sets = [(LABELLED, GIVEN)] + ([] if matched else [(f, TRUTH) for f in self.scheme.fold_names])
         model = self._train("model/final", sets, epochs, "final")
         self._finish(model, "final", "final")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from atso_monai.engine.plan import Plan
+from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.files import atomic_path
 
 Row = dict[str, str]
@@ -52,19 +52,28 @@ def outcome_table(plan: Plan, rows: Sequence[Row]) -> str:
     label = main_label(rows)
     lines = [["strategy", "epochs", "test DSC", "pseudo-label DSC"]]
     for outcome in plan.outcomes:
-        own = "" if outcome.generation == "0" else outcome.strategy
-        at = {"generation": outcome.generation, "metric": "dsc", "label": label}
-        test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
-        reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
-        lines.append(
-            [
-                outcome.strategy,
-                str(epochs_of(plan, outcome.strategy)),
-                spread(select(test, **at)),
-                spread(select(reference, **at)),
-            ]
-        )
+        cells = [spread(values) for values in _outcome_values(rows, outcome, label)]
+        lines.append([outcome.strategy, str(epochs_of(plan, outcome.strategy)), *cells])
     return f"DSC in %, {label}: mean ± standard deviation over cases\n" + align(lines)
+
+
+def label_table(plan: Plan, rows: Sequence[Row]) -> str:
+    """One line per strategy, mean DSC of each label on its own: test set / final pseudo labels of the reference set."""
+    labels = [label for label in dict.fromkeys(row["label"] for row in rows) if label != main_label(rows)]
+    lines = [["strategy", *labels]]
+    for outcome in plan.outcomes:
+        cells = [" / ".join(mean(values) for values in _outcome_values(rows, outcome, label)) for label in labels]
+        lines.append([outcome.strategy, *cells])
+    return "mean DSC in % of each label, test set / pseudo labels\n" + align(lines)
+
+
+def _outcome_values(rows: Sequence[Row], outcome: Outcome, label: str) -> tuple[list[float], list[float]]:
+    """DSC of one label in each case: of the final model on the test set, and of the final pseudo labels."""
+    own = "" if outcome.generation == "0" else outcome.strategy
+    at = {"generation": outcome.generation, "metric": "dsc", "label": label}
+    test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
+    reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
+    return select(test, **at), select(reference, **at)
 
 
 def summary(plan: Plan, rows: Sequence[Row]) -> str:
@@ -74,6 +83,8 @@ def summary(plan: Plan, rows: Sequence[Row]) -> str:
             generation_table(rows, o.strategy) for o in plan.outcomes if o.strategy == "atso" and rows
         )
     parts = [outcome_table(plan, rows)]
+    if main_label(rows) == "foreground":  # there are several labels
+        parts.append(label_table(plan, rows))
     names = [o.strategy for o in plan.outcomes if o.strategy in ("atso", "stso", "self_learning")]
     parts += [generation_table(rows, name) for name in names]
     return "\n\n".join(parts)
@@ -95,6 +106,14 @@ def epochs_of(plan: Plan, strategy: str) -> int:
 def generation_table(rows: Sequence[Row], strategy: str) -> str:
     """The layout of the paper's table 4: each fold model on each reference fold, the updated labels, the test set."""
     label = main_label(rows)
+    return (
+        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
+        + align(generation_cells(rows, strategy, label))
+    )
+
+
+def generation_cells(rows: Sequence[Row], strategy: str, label: str) -> list[list[str]]:
+    """The cells of :func:`generation_table` for one label, its head first."""
     own = [r for r in rows if r["label"] == label and (r["strategy"] == strategy or r["generation"] == "0")]
     folds = sorted({r["fold"] for r in own if r["fold"]})
     models = sorted({r["model"] for r in own if r["set"] == "reference" and r["metric"] == "dsc"} - {"labels"})
@@ -108,10 +127,7 @@ def generation_table(rows: Sequence[Row], strategy: str) -> str:
         cells += [mean(select(now, metric="change"))]
         cells += [mean(select(now, model=name[2:-3], set="test", metric="dsc")) for name in head if name.endswith("@E")]
         lines.append([generation, *cells])
-    return (
-        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
-        + align(lines)
-    )
+    return lines
 
 
 def mean(values: Sequence[float]) -> str:

@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from monai.inferers import Inferer
 
-from atso_monai.views import VIEWS, view_axis
+from atso_monai.inferers._checks import check_views, check_volume
+from atso_monai.inferers.slices import consecutive, mean_of_overlaps, with_neighbours
+from atso_monai.views import view_axis
 
 
 class ViewInferer(Inferer):
     """Class probabilities of a volume from 2D networks that see a slice and its neighbours.
 
     Source: ATSO section 4.1 (three views, fused by majority vote); the mean of probabilities is what RSTN's release
-    does. Neighbours of the first and the last slice are the slice itself, as in training.
+    does. Neighbours of the first and the last slice are the slice itself, as in training. Beside the volumes, memory
+    does not depend on the number of slices.
 
     Args:
-        context: slices in a network's input, odd; the middle one is predicted.
+        context: slices in a network's input, odd.
         batch_size: slices in one forward pass.
-        activation: ``softmax`` over the classes, or ``sigmoid`` for networks with one output channel.
+        activation: ``softmax`` over the classes; ``sigmoid`` for networks whose channels are foreground alone;
+            ``none`` where the network gives probabilities of the foreground already, as RSTN does.
         fuse: ``mean`` of the views' probabilities, or ``vote``: the share of views that choose a class; between equal
             votes the higher mean probability decides.
+        predicts: ``centre``: the network's channels are the classes of the middle slice (with ``sigmoid`` or ``none``
+            its one channel is the foreground). ``all``: they are the foreground of each slice of the input; the mean
+            over all inputs that a slice is part of counts. Of networks that return several outputs (RSTN: coarse,
+            fine) the last one is taken.
+
+    Raises:
+        ValueError: names the argument that is wrong.
     """
 
     def __init__(
         self,
         context: int = 3,
         batch_size: int = 32,
-        activation: Literal["softmax", "sigmoid"] = "softmax",
+        activation: Literal["softmax", "sigmoid", "none"] = "softmax",
         fuse: Literal["mean", "vote"] = "mean",
+        predicts: Literal["centre", "all"] = "centre",
     ) -> None:
         super().__init__()
         if context < 1 or context % 2 == 0:
             raise ValueError(f"context must be odd and positive. Received: {context}.")
-        _one_of("activation", activation, ("softmax", "sigmoid"))
+        _one_of("activation", activation, ("softmax", "sigmoid", "none"))
         _one_of("fuse", fuse, ("mean", "vote"))
+        _one_of("predicts", predicts, ("centre", "all"))
+        if predicts == "all" and activation == "softmax":
+            raise ValueError("predicts 'all' needs activation 'sigmoid' or 'none'. Received: activation='softmax'.")
         self.context, self.batch_size = context, batch_size
-        self.activation, self.fuse = activation, fuse
+        self.activation, self.fuse, self.predicts = activation, fuse, predicts
 
     def __call__(
         self, inputs: torch.Tensor, network: Mapping[str, torch.nn.Module], *args: Any, **kwargs: Any
@@ -56,16 +71,12 @@ class ViewInferer(Inferer):
         Raises:
             ValueError: for any other shape, or a view that is unknown.
         """
-        if inputs.ndim != 5 or inputs.shape[:2] != (1, 1):
-            raise ValueError(f"ViewInferer needs one volume of shape (1, 1, X, Y, Z). Received: {tuple(inputs.shape)}.")
-        unknown = [view for view in network if view not in VIEWS]
-        if unknown:
-            raise ValueError(f"Views must be of {list(VIEWS)}. Received: {unknown}.")
+        check_volume(inputs, "ViewInferer")
+        check_views(network, "ViewInferer")
         fused: torch.Tensor | None = None
         for view in network:
             fused = self._add_view(fused, inputs[0, 0], network[view], view_axis(view), len(network))
-        if fused is None:
-            raise ValueError("ViewInferer needs at least one view. Received: none.")
+        assert fused is not None
         return fused[None]
 
     def _add_view(
@@ -73,21 +84,45 @@ class ViewInferer(Inferer):
     ) -> torch.Tensor:
         """Add one view's share to the fused volume (C, X, Y, Z), which is made at the first batch."""
         slices = volume.movedim(axis, 0)
-        for first in range(0, len(slices), self.batch_size):
-            chosen = range(first, min(first + self.batch_size, len(slices)))
-            probabilities = self._probabilities(network(_with_neighbours(slices, chosen, self.context)))
+        predicted = self._of_all(slices, network) if self.predicts == "all" else self._of_centres(slices, network)
+        for chosen, probabilities in predicted:
             if fused is None:
                 fused = volume.new_zeros((probabilities.shape[1], *volume.shape))
-            target = fused.movedim(axis + 1, 0)[chosen.start : chosen.stop]
+            target = fused.movedim(axis + 1, 0)[chosen[0] : chosen[-1] + 1]
             target += self._share(probabilities, views)
         assert fused is not None
         return fused
 
-    def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+    def _of_centres(
+        self, slices: torch.Tensor, network: torch.nn.Module
+    ) -> Iterator[tuple[Sequence[int], torch.Tensor]]:
+        """Class probabilities (N, C, H, W) of N slices at a time."""
+        for chosen in consecutive(range(len(slices)), self.batch_size):
+            probabilities = self._probabilities(network(with_neighbours(slices, chosen, self.context)))
+            yield chosen, probabilities if self.activation == "softmax" else _both(probabilities)
+
+    def _of_all(self, slices: torch.Tensor, network: torch.nn.Module) -> Iterator[tuple[Sequence[int], torch.Tensor]]:
+        """The same, from networks that predict all slices of their input."""
+
+        def predict(chosen: Sequence[int]) -> torch.Tensor:
+            return self._probabilities(network(with_neighbours(slices, chosen, self.context)))
+
+        batches = consecutive(range(len(slices)), self.batch_size)
+        mean = mean_of_overlaps(slices, batches, predict, self.context)
+        for chosen in batches:
+            yield chosen, _both(mean[chosen[0] : chosen[-1] + 1, None])
+
+    def _probabilities(self, output: Any) -> torch.Tensor:
+        last: torch.Tensor = (output[-1] if isinstance(output, tuple) else output).float()
         if self.activation == "softmax":
-            return logits.float().softmax(1)
-        foreground = logits.float().sigmoid()
-        return torch.cat([1 - foreground, foreground], 1)
+            return last.softmax(1)
+        channels = self.context if self.predicts == "all" else 1
+        if last.shape[1] != channels:
+            raise ValueError(
+                f"With predicts {self.predicts!r}, activation {self.activation!r} and context {self.context}, "
+                f"a network must have {channels} output channel(s). Received: {last.shape[1]}."
+            )
+        return last.sigmoid() if self.activation == "sigmoid" else last
 
     def _share(self, probabilities: torch.Tensor, views: int) -> torch.Tensor:
         if self.fuse == "mean":
@@ -102,9 +137,6 @@ def _one_of(name: str, value: str, known: Sequence[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
 
 
-def _with_neighbours(slices: torch.Tensor, chosen: Sequence[int], context: int) -> torch.Tensor:
-    """Slices (S, H, W) to inputs (len(chosen), context, H, W); neighbours beyond the ends repeat the end."""
-    reach = context // 2
-    centre = torch.as_tensor(chosen, device=slices.device)[:, None]
-    index = centre + torch.arange(-reach, reach + 1, device=slices.device)
-    return slices[index.clamp(0, len(slices) - 1)]
+def _both(foreground: torch.Tensor) -> torch.Tensor:
+    """Probabilities (N, 1, H, W) of the foreground to those of background and foreground (N, 2, H, W)."""
+    return torch.cat([1 - foreground, foreground], 1)

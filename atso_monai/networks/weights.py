@@ -28,7 +28,7 @@ def load_weights(network: Network, path: str | Path | None, key: str = "model") 
     """
     if path is None:
         return network
-    state = _read(Path(path), key)
+    state = read_state(Path(path), key)
     own = network.state_dict()
     wrong = [f"  missing: {name}" for name in own if name not in state]
     wrong += [f"  unknown: {name}" for name in state if name not in own]
@@ -50,7 +50,12 @@ def load_weights(network: Network, path: str | Path | None, key: str = "model") 
     return network
 
 
-def _read(path: Path, key: str) -> Mapping[str, torch.Tensor]:
+def read_state(path: Path, key: str = "model") -> Mapping[str, torch.Tensor]:
+    """Read the state dict of a checkpoint file, plain or under ``key``, on the CPU and without running code.
+
+    Raises:
+        CheckpointError: when the file is missing, damaged, or holds anything else.
+    """
     if not path.is_file():
         raise CheckpointError(
             f"There is no checkpoint {path}. Run from inside the bundle folder, or name the folder with --bundle_root."

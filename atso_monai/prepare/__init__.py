@@ -6,7 +6,7 @@ from atso_monai.prepare.datalist import load_datalist
 from atso_monai.prepare.foreground import slices_with_enough
 from atso_monai.prepare.grid import TrainingGrid, labels_to_native, place, probabilities_to_native, to_training_grid
 from atso_monai.prepare.intensity import Intensity, Window, ZScore
-from atso_monai.prepare.label_file import write_label
+from atso_monai.prepare.label_file import write_label, write_label_on
 from atso_monai.prepare.placement import Placement
 from atso_monai.prepare.prepared import PreparedVolume
 from atso_monai.prepare.slice_batch import collate_slices
@@ -41,4 +41,5 @@ __all__ = [
     "to_training_grid",
     "view_axis",
     "write_label",
+    "write_label_on",
 ]

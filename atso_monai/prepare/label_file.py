@@ -26,14 +26,23 @@ def write_label(path: str | os.PathLike[str], label: npt.NDArray[np.uint8], plac
     Raises:
         PrepareError: when the shape does not fit, or the file cannot be written.
     """
-    import nibabel as nib
-
     if label.shape != placement.native_shape:
         raise PrepareError(
             f"Cannot write {path}: the label must be on the case's own grid of {placement.native_shape} voxels. "
             f"Received: {label.shape}. Use labels_to_native first."
         )
-    image = nib.Nifti1Image(label.astype(np.uint8, copy=False), np.asarray(placement.native_affine))
+    write_label_on(path, label, np.asarray(placement.native_affine))
+
+
+def write_label_on(path: str | os.PathLike[str], label: npt.NDArray[np.uint8], affine: npt.NDArray[np.float64]) -> None:
+    """:func:`write_label` for a label that comes with its affine (4x4, voxel index to RAS mm).
+
+    Raises:
+        PrepareError: when the file cannot be written.
+    """
+    import nibabel as nib
+
+    image = nib.Nifti1Image(label.astype(np.uint8, copy=False), affine)
     image.set_sform(image.affine, code="scanner")
     image.set_qform(image.affine, code="scanner")
     image.header.set_xyzt_units("mm")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from atso_monai.cli.settings import pairs
+from atso_monai.bundle import find_bundle
+from atso_monai.cli.settings import add_arguments, pairs, workflow
 from atso_monai.errors import ConfigError
 
 
@@ -43,3 +45,34 @@ def test_words_to_values(words: list[str], found: dict[str, Any]) -> None:
 def test_words_that_say_nothing(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         pairs(words)
+
+
+def asked(words: list[str]) -> Any:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    arguments, rest = parser.parse_known_args(words)
+    return workflow(arguments, rest).parser
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    (tmp_path / "bundle #1" / "configs").mkdir(parents=True)
+    return tmp_path / "bundle #1"
+
+
+def test_bundles_of_other_people_take_the_place_of_the_one_that_describes_the_run(
+    foreign: Path, tmp_path: Path
+) -> None:
+    words = ["--train-bundle", str(foreign), "--infer-bundle", str(foreign), "--mapping", str(tmp_path / "m #1.yaml")]
+    found = asked([*words, "--bundle", "msd_hippocampus"])
+    assert found.get("bundle_root") == found.get("infer_bundle") == foreign
+    assert found.get("mapping") == tmp_path / "m #1.yaml"
+    assert "msd_cohort" in found.get("cohort")["_target_"]
+    assert asked(["--bundle", str(foreign)]).get("bundle_root") == foreign
+    assert asked([]).get("bundle_root") == find_bundle("phantom_pancreas")
+    assert asked([]).get("infer_bundle") is None
+
+
+def test_a_bundle_that_predicts_needs_one_that_trains(foreign: Path) -> None:
+    with pytest.raises(ConfigError, match="--infer-bundle needs --train-bundle"):
+        asked(["--infer-bundle", str(foreign)])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine.preflight import bytes_needed, content_hashes, training_size, try_network
+from atso_monai.engine.preflight import bytes_needed, content_hashes, require_devices, training_size, try_network
 from atso_monai.errors import CohortError, ConfigError
 
 Make = Callable[..., Any]
@@ -80,10 +80,10 @@ def test_networks_that_fit(described: Make) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (network("train", {"network::out_channels": 8}), r"\(train\) gives 2 channels, but the cohort has 3 classes"),
-        (network("inference", {"network::out_channels": 16}), r"\(predict\) gives 4 channels"),
+        (network("train", {"network::out_channels": 8}), "declare different networks"),
+        (network("inference", {"network::out_channels": 16}), "tell 4 classes apart, but the cohort has 3"),
         (network("inference", {"network::filters": [8, 16, 32]}), "declare different networks"),
-        (network("train", {"network::in_channels": 5}), r"\(train\) cannot be used: RuntimeError"),
+        (network("inference", {"network::in_channels": 5}), r"\(predict\) cannot be used: RuntimeError"),
         (network("train", {"network::_target_": "monai.networks.nets.NoNet"}), "cannot be used"),
     ],
 )
@@ -97,3 +97,14 @@ def test_the_space_grows_with_the_cohort(cohort: Cohort) -> None:
     fewer = replace(cohort, test=())
     assert bytes_needed(cohort, facts, 10) > bytes_needed(fewer, facts, 10) > 0
     assert bytes_needed(cohort, facts, 20) > bytes_needed(cohort, facts, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gpu", "'gpu' is no device"), ("cuda:3", "'cuda:3' is not on this machine, which has 1 CUDA GPU.")],
+)
+def test_a_device_that_is_not_there(name: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    require_devices(["cpu", "cuda", "cuda:0"])
+    with pytest.raises(ConfigError, match=message):
+        require_devices(["cpu", name])

@@ -8,7 +8,7 @@ import pytest
 
 from atso_monai.engine import Plan, Scheme, Step, build_plan
 from atso_monai.engine.record import Result
-from atso_monai.engine.reporter import Forecast, Reporter, checking, clock
+from atso_monai.engine.reporter import Reporter, TimeLeft, checking, clock
 from atso_monai.files import write_json
 
 
@@ -36,22 +36,22 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def test_nothing_is_foretold_before_a_training_tells_its_pace() -> None:
-    forecast = Forecast(PLAN, 1)
+    forecast = TimeLeft(PLAN, 1)
     assert forecast.seconds_left({}) is None
     forecast.done(PREDICT, 3.0)
     assert forecast.seconds_left({}) is None
 
 
 def test_the_rest_is_told_by_epochs() -> None:
-    forecast = Forecast(PLAN, 1)
+    forecast = TimeLeft(PLAN, 1)
     forecast.done(TRAIN, 5.0)  # 0.5 s an epoch
     assert forecast.seconds_left({}) == pytest.approx(10)
     assert forecast.seconds_left({"model/b": (0.75, 9.0)}) == pytest.approx(2.5)
-    assert Forecast(PLAN, 2).seconds_left({"model/a": (0.5, 10.0)}) == pytest.approx((10 + 40) / 2)
+    assert TimeLeft(PLAN, 2).seconds_left({"model/a": (0.5, 10.0)}) == pytest.approx((10 + 40) / 2)
 
 
 def test_steps_that_were_done_before_tell_no_pace() -> None:
-    forecast = Forecast(PLAN, 1)
+    forecast = TimeLeft(PLAN, 1)
     forecast.done(TRAIN, None)
     assert forecast.seconds_left({}) is None
 

@@ -93,6 +93,17 @@ def test_several_classes_are_told_by_their_union(plan: Plan) -> None:
     assert cells(tables.generation_table(rows, "atso")) == cells(tables.generation_table(ROWS, "atso"))
 
 
+def test_each_of_several_classes_has_its_own_column(plan: Plan) -> None:
+    rows = [
+        r for one in ROWS for r in (one, {**one, "label": "tumour", "value": "0.1"}, {**one, "label": "foreground"})
+    ]
+    head, first, *_ = cells(tables.label_table(plan, rows))
+    assert head == ["strategy", "liver", "tumour"]
+    assert first == ["atso", "85.0 / 86.0", "10.0 / 10.0"]
+    assert tables.label_table(plan, rows) in tables.summary(plan, rows)
+    assert "of each label" not in tables.summary(plan, ROWS)
+
+
 def test_without_truth_there_is_no_dsc_to_show(plan: Plan) -> None:
     rows = [r for r in ROWS if r["metric"] != "dsc"]
     text = tables.summary(plan, rows)

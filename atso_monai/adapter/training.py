@@ -1,0 +1,102 @@
+"""Weights in and out of a bundle's training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from atso_monai.errors import CheckpointError
+from atso_monai.files import atomic_path
+from atso_monai.handlers import Snapshot
+from atso_monai.networks.weights import read_state
+
+
+def follow_training(
+    trainer: Engine,
+    network: torch.nn.Module,
+    output_dir: str | Path,
+    *,
+    checkpoint_in: str | Path | None = None,
+    snapshot_epoch: int = 0,
+    validator: Engine | None = None,
+) -> Keeper:
+    """Attach what the engine needs of a training: ``model.pt`` and ``snapshot.pt`` as ``{"model": state_dict}``.
+
+    Args:
+        trainer: the bundle's trainer.
+        network: the network that it trains.
+        output_dir: folder for both files.
+        checkpoint_in: the weights that the training starts from; None for new ones.
+        snapshot_epoch: after which epoch, from 1, the snapshot is taken; 0 for none.
+        validator: the evaluator that validates: the weights of its best key metric are kept. None keeps the last.
+
+    Returns:
+        What keeps the best weights: its state belongs to that of the training.
+    """
+    keeper = Keeper(network, Path(output_dir) / "model.pt", validator)
+    if snapshot_epoch:
+        Snapshot(network, Path(output_dir) / "snapshot.pt", snapshot_epoch).attach(trainer)
+    if checkpoint_in is not None:
+        trainer.add_event_handler(Events.ITERATION_STARTED(once=1), require_weights, network, checkpoint_in)
+    if validator is not None:
+        validator.add_event_handler(Events.COMPLETED, keeper.validated)
+    trainer.add_event_handler(Events.COMPLETED, keeper.save)
+    return keeper
+
+
+def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) -> None:
+    """Make sure that a network has the weights of a file, and no handler of the bundle has put others in their place.
+
+    Raises:
+        CheckpointError: when a weight differs.
+    """
+    own, expected = network.state_dict(), read_state(Path(path))
+    wrong = [name for name, value in expected.items() if name in own and not torch.equal(value, own[name].cpu())]
+    if wrong:
+        raise CheckpointError(
+            f"The bundle has replaced the weights of {path} by others, first {wrong[0]}. Take what loads weights in it "
+            "out, or set its id to null in a mapping file."
+        )
+
+
+class Keeper:
+    """Keeps the weights of the best validation, and writes them, or the last ones, at the end of a training.
+
+    Args:
+        network: whose weights.
+        path: the file to write.
+        validator: the evaluator that validates, if there is one.
+    """
+
+    def __init__(self, network: torch.nn.Module, path: Path, validator: Engine | None = None) -> None:
+        self._network, self._path, self._validator = network, path, validator
+        self._best: dict[str, torch.Tensor] = {}
+        self._epoch = -1
+
+    def validated(self, engine: Engine) -> None:
+        """Keep the weights where the validation that ended is the best so far."""
+        if (epoch := engine.state.best_metric_epoch) != self._epoch and epoch == engine.state.epoch:
+            self._epoch = epoch
+            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best weights so far, their epoch, and their metric."""
+        metric = float(self._validator.state.best_metric) if self._validator is not None else 0.0
+        return {"weights": self._best, "epoch": self._epoch, "metric": metric}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take a state, also for the evaluator, which compares with its best metric."""
+        self._best, self._epoch = dict(state_dict["weights"]), int(state_dict["epoch"])
+        if self._validator is not None:
+            self._validator.state.best_metric = state_dict["metric"]
+            self._validator.state.best_metric_epoch = self._epoch
+
+    def save(self, engine: Engine) -> None:
+        """Write the best weights, or the last ones where nothing was validated."""
+        # to an open file: given a path, torch.save writes its name, here a temporary one, into the archive
+        with atomic_path(self._path) as temporary, temporary.open("wb") as file:
+            torch.save({"model": self._best or self._network.state_dict()}, file)

@@ -1,0 +1,48 @@
+"""A copy of a bundle to work in, so that nothing that the bundle writes reaches its own folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from atso_monai.errors import ConfigError
+from atso_monai.files import hash_file, hash_json
+
+FOLDER = "bundle_root"
+"""Name of the copy inside a step's folder."""
+SMALL = 1 << 20
+_LEFT_OUT = {"__pycache__", ".git"}
+
+
+def working_copy(root: Path, target: Path) -> None:
+    """Copy a bundle's small files to ``target`` and link the others (above 1 MiB: weights, data).
+
+    Raises:
+        ConfigError: when the bundle cannot be read.
+    """
+    try:
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(set(folders) - _LEFT_OUT)
+            inside = target / os.path.relpath(folder, root)
+            inside.mkdir(parents=True, exist_ok=True)
+            for name in files:
+                _place(Path(folder, name), inside / name)
+    except OSError as error:
+        raise ConfigError(f"The bundle {root} cannot be read: {error}.") from None
+
+
+def _place(file: Path, target: Path) -> None:
+    if file.stat().st_size > SMALL:
+        try:
+            target.symlink_to(file.resolve())
+            return
+        except OSError:
+            pass  # a file system without links
+    shutil.copyfile(file, target)
+
+
+def code_digest(root: Path) -> str:
+    """One hash for the Python files of a bundle: what it computes beside its configurations."""
+    files = sorted(p for p in root.rglob("*.py") if not _LEFT_OUT.intersection(p.relative_to(root).parts))
+    return hash_json({p.relative_to(root).as_posix(): hash_file(p) for p in files})[:16]

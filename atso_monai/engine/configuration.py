@@ -1,0 +1,98 @@
+"""The bundles of a run and their configurations: written for the engine, or rewired by the adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
+from atso_monai.bundle import find_bundle, override, plain_config, read_config
+from atso_monai.errors import ConfigError
+from atso_monai.files import as_given
+
+CONFIG_NAMES = {"train": "train", "predict": "inference"}
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """The bundle that trains and the one that predicts, which is mostly the same.
+
+    Attributes:
+        train: a folder, or the name of an embedded bundle.
+        inference: the same for predictions; None is ``train``.
+        overlays: names of overlays of the configurations.
+        overrides: further ids to set, by ``train`` and ``inference``.
+        mapping: a mapping file; None takes the bundles' own.
+    """
+
+    train: str | Path
+    inference: str | Path | None = None
+    overlays: Sequence[str] = ()
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mapping: Path | None = None
+
+    def root(self, kind: str) -> Path:
+        """Folder of the bundle for ``train`` or ``predict`` steps."""
+        named = self.inference if kind == "predict" and self.inference is not None else self.train
+        return find_bundle(as_given(named) if isinstance(named, str) else named)
+
+    @cached_property
+    def configurations(self) -> dict[str, Adapted]:
+        """The configuration for each kind, without what a run and its steps set."""
+        return {
+            kind: configuration(self.root(kind), kind, self.overlays, self.overrides, self.mapping)
+            for kind in CONFIG_NAMES
+        }
+
+    @property
+    def adapted(self) -> bool:
+        """Whether the bundles were not written for the engine.
+
+        Raises:
+            ConfigError: when one of two bundles is, and the other is not.
+        """
+        rewired = {SECTION in one.config for one in self.configurations.values()}
+        if len(rewired) > 1:
+            raise ConfigError(
+                f"The bundles {self.root('train').name} and {self.root('predict').name} do not go together: one has "
+                "a network per view and the other knows no views. Take both from one bundle, or two of one kind."
+            )
+        return rewired == {True}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the bundles are run."""
+        return [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]
+
+
+def configuration(
+    root: Path,
+    kind: str,
+    overlays: Sequence[str] = (),
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    mapping: str | Path | None = None,
+) -> Adapted:
+    """The configuration of a bundle for ``train`` or ``predict`` steps, unresolved.
+
+    Args:
+        root: the bundle's folder.
+        kind: ``train`` or ``predict``.
+        overlays: names of overlays of the configurations.
+        overrides: ids to set, by ``train`` and ``inference``.
+        mapping: a mapping file; None takes the bundle's own, if it has one.
+
+    Raises:
+        ConfigError: when it cannot be read, set or mapped.
+    """
+    name = CONFIG_NAMES[kind]
+    ids = read_mapping(root, mapping)
+    file = getattr(ids, name).config or name
+    config = read_config(root, file, overlays)
+    source = f"{root.name}/configs/{file if Path(file).suffix else f'{file}.yaml'}"
+    override(config, (overrides or {}).get(name, {}), source)
+    if written_for_the_engine(config, kind):
+        return Adapted(config)
+    return adapt(plain_config(config, root), kind, ids, root, source)
