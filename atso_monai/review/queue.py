@@ -97,7 +97,8 @@ def _per_case(run: ReadRun, per_label: dict[str, Scores]) -> Scores:
 def _labelled_shapes(run: ReadRun) -> dict[str, Expected]:
     """How each class looks in S, by name."""
     cohort, classes = run.cohort, run.classes
-    seen = [shapes(case.label, list(classes), cohort.label_map) for case in cohort.labelled if case.label is not None]
+    cases = [(case.label, cohort.label_map_of(case)) for case in cohort.labelled if case.label is not None]
+    seen = [shapes(label, list(classes), mapping) for label, mapping in cases]
     return {name: expected([one[index] for one in seen]) for index, name in classes.items()}
 
 
