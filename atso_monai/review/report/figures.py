@@ -161,7 +161,7 @@ def agreement_against_dsc(run: ReadRun, label: str) -> Figure:
     truth = label_series(run, run.outcome.strategy, label).get(generation, {})
     known = {case: value for case, value in agreement[generation].items() if case in truth}
     if not known:
-        strip = Strip("agreement of the fold models", COLOURS["atso"], _percent(agreement[generation]))
+        strip = Strip("agreement", COLOURS["atso"], _percent(agreement[generation]))
         chart = strip_chart([strip], "Agreement of the fold models", "Dice of the fold models with each other, %")
         return Figure("Agreement of the fold models", chart, f"{unknown(run, REFERENCE)} Agreement needs no truth.")
     points = [

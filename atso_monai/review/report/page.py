@@ -73,7 +73,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "state": facts.state(run),
         "tiles": _tiles(run, label),
         "sentences": numbers.headline(run, differences),
-        "outcomes": numbers.outcome_table(run, differences),
+        "outcomes": numbers.outcome_table(run, differences) if any(r["metric"] == "dsc" for r in run.rows) else None,
         "runs": numbers.runs_table(runs) if len(runs) > 1 else None,
         "curves": [figures.over_generations(runs, which, label) for which in SETS],
         "generations": numbers.generation_tables(run),
