@@ -71,6 +71,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "others": [other.name for other in runs[1:]],
         "strategy": NAMES[run.outcome.strategy],
         "state": facts.state(run),
+        "warning": facts.empty_labels(queue),
         "tiles": _tiles(run, label),
         "sentences": numbers.headline(run, differences),
         "outcomes": numbers.outcome_table(run, differences) if any(r["metric"] == "dsc" for r in run.rows) else None,
