@@ -180,7 +180,9 @@ def _empty(name: str, shape: Shape, hope: Expected) -> tuple[float, str]:
 
 def volume_text(millilitres: float) -> str:
     """A volume in ml, or in mm³ where it is below 0.1 ml."""
-    return f"{millilitres:.3g} ml" if millilitres >= 0.1 else f"{1000 * millilitres:.3g} mm³"
+    if millilitres < 0.1:
+        return f"{1000 * millilitres:.3g} mm³"
+    return f"{millilitres:.3g} ml" if millilitres < 1000 else f"{millilitres:.0f} ml"
 
 
 def queue_table(queue: list[Suspect], top: int | None = None) -> str:
