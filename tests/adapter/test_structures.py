@@ -315,7 +315,7 @@ def test_weights_to_start_from_are_part_of_the_configuration(tmp_path: Path) -> 
     (tmp_path / "models").mkdir()
     mapping = BundleMapping(train=TrainIds(pretrained="models/model.pt"))
     config = plain_config(nested("@val_datalist"), tmp_path)
-    with pytest.raises(ConfigError, match="pretrained names .*model.pt, but there is no such file"):
+    with pytest.raises(ConfigError, match=r"pretrained names .*model\.pt, but there is no such file"):
         adapt(config, "train", mapping, tmp_path, "x")
     found = []
     for content in (b"one", b"other"):
