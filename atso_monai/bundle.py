@@ -18,8 +18,10 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
 from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
-from atso_monai.errors import ConfigError, nearest
+from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint, stateful
+from atso_monai.errors import AtsoError, ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, Progress
+from atso_monai.stopping import obey, postponed
 
 CONFIG = "config.yaml"
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json")
@@ -184,7 +186,14 @@ class Attachable(Protocol):
         """Register on the events that it needs."""
 
 
-def run_config(folder: Path, kind: str, overrides: Mapping[str, Any], watch: Sequence[Attachable] = ()) -> None:
+def run_config(
+    folder: Path,
+    kind: str,
+    overrides: Mapping[str, Any],
+    watch: Sequence[Attachable] = (),
+    checkpoints: CheckpointFolder | None = None,
+    interval: Interval | None = None,
+) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
     ``finalize`` runs also after an error, which MONAI's own command line leaves out, and what a run leaves behind in
@@ -195,6 +204,11 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any], watch: Seq
         kind: ``train``, ``predict`` or ``score``.
         overrides: ids to set for this run only.
         watch: further handlers to attach to the trainer or evaluator.
+        checkpoints: where a training keeps checkpoints of itself; None for a training that keeps none.
+        interval: how often it does.
+
+    Raises:
+        StopSignal: when it was asked to stop; a training has left a checkpoint then, if there was time.
     """
     with _in_folder(folder), own_code(folder / FOLDER), _scratch(folder / SCRATCH):
         workflow = _workflow(kind)
@@ -202,7 +216,10 @@ def run_config(folder: Path, kind: str, overrides: Mapping[str, Any], watch: Seq
         try:
             workflow.initialize()
             _watch(workflow, kind, watch)
-            workflow.run()
+            if kind == "train" and checkpoints is not None:
+                _run_with_checkpoints(workflow, checkpoints, interval or Interval())
+            else:
+                workflow.run()
         finally:
             workflow.finalize()
 
@@ -240,6 +257,17 @@ def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> N
         always = [Progress("progress.json"), FiniteLoss()] if kind == "train" else [Progress("progress.json")]
         for handler in (*always, *more):
             handler.attach(engine)
+
+
+def _run_with_checkpoints(workflow: ConfigWorkflow, folder: CheckpointFolder, interval: Interval) -> None:
+    trainer = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES["train"]))
+    handler = TrainingCheckpoint(folder, stateful(workflow.parser.ref_resolver.resolved_content), interval)
+    handler.attach(trainer)  # the last one: what it keeps is what all others left
+    with postponed():
+        workflow.run()
+    if not handler.completed:  # some handler took the exception for itself
+        obey()
+        raise AtsoError("The training ended before its time, without an error of its own.")
 
 
 @contextlib.contextmanager

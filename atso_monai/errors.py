@@ -52,6 +52,12 @@ class RunChangedError(RunFolderError):
         )
 
 
+class VerifyError(AtsoError):
+    """Finished work is not as its records say."""
+
+    exit_code = 1
+
+
 class StepFailedError(AtsoError):
     """A step of the plan failed; what was finished before it is kept.
 

@@ -13,6 +13,7 @@ from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
 from tqdm import tqdm
 
+from atso_monai._dicom_series import is_dicom_folder
 from atso_monai.adapter import own_code
 from atso_monai.bundle import engine_id, set_ids
 from atso_monai.errors import ConfigError, PrepareError, cause_of
@@ -84,14 +85,16 @@ def _bundle(model: Path) -> Path:
 
 
 def scans(images: Sequence[str | Path]) -> list[dict[str, str]]:
-    """Volume files, and those in folders (not below them), as items with id and image.
+    """Volume files, folders of one DICOM series, and the volume files in other folders, as items with id and image.
 
     Raises:
         PrepareError: when a path is missing or no volume, two files have one name, or there is no file at all.
     """
     files: list[Path] = []
     for path in map(Path, images):
-        if path.is_dir():
+        if is_dicom_folder(path):
+            files.append(path)
+        elif path.is_dir():
             files += sorted(f for f in path.iterdir() if is_volume_file(f))
         elif path.is_file() and is_volume_file(path):
             files.append(path)

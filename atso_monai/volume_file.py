@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from atso_monai._dicom_series import read_dicom_series
 from atso_monai._volume_formats import blocks, read_itk, read_nifti
+from atso_monai._volume_sketch import sketch
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
 
@@ -30,8 +31,9 @@ SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 
 Array = npt.NDArray[Any]
 
-_FACTS_VERSION = 1
+_FACTS_VERSION = 2
 _MOST_VALUES = 256
+_FEWEST_GREYS = 16  # less is a label or a mask
 _EXACT_IN_FLOAT32 = 1 << 24
 
 
@@ -50,6 +52,7 @@ class VolumeFacts:
         maximum: of the finite voxels; 0 where there are none.
         values: the distinct values, sorted, when all are integers and at most 256 of them; else None.
         content: sha256 (hex) of shape and voxel values, the same whatever compression, header or data type held them.
+        sketch: numbers that crops of one scan share; empty for labels. See :mod:`atso_monai._volume_sketch`.
     """
 
     path: str
@@ -62,6 +65,7 @@ class VolumeFacts:
     maximum: float
     values: tuple[int, ...] | None
     content: str
+    sketch: tuple[int, ...] = ()
 
 
 def case_id(path: str | os.PathLike[str]) -> str:
@@ -171,6 +175,8 @@ def _examine(path: str, array: Array, affine: npt.NDArray[np.float64]) -> Volume
     if low > high:
         low = high = 0.0
     wide = max(abs(low), abs(high)) > _EXACT_IN_FLOAT32 and array.dtype.kind != "f"
+    values = _distinct(array, int(low), int(high)) if finite else None
+    grey = finite and (values is None or len(values) >= _FEWEST_GREYS)
     return VolumeFacts(
         path=path,
         shape=tuple(int(n) for n in array.shape),
@@ -180,8 +186,9 @@ def _examine(path: str, array: Array, affine: npt.NDArray[np.float64]) -> Volume
         finite=finite,
         minimum=low,
         maximum=high,
-        values=_distinct(array, int(low), int(high)) if finite else None,
+        values=values,
         content=_content(array, "<f8" if wide else "<f4"),
+        sketch=sketch(array, affine) if grey else (),
     )
 
 

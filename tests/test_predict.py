@@ -12,6 +12,7 @@ import yaml
 from atso_monai.bundle import find_bundle, read_config
 from atso_monai.cohort import Cohort
 from atso_monai.errors import CheckpointError, ConfigError, PrepareError
+from atso_monai.phantom.dicom import write_dicom_series
 from atso_monai.predict import predict, scans
 
 
@@ -146,3 +147,9 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
 
     with pytest.raises(ConfigError, match="cannot be used here"):
         usable_device(name)
+
+
+def test_a_folder_of_one_dicom_series_is_one_scan(tmp_path: Path) -> None:
+    volume = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4)
+    write_dicom_series(tmp_path / "series 1", volume, np.diag([-1.0, -1.0, 2.0, 1.0]), patient="P")
+    assert scans([tmp_path / "series 1"]) == [{"id": "series 1", "image": str(tmp_path / "series 1")}]

@@ -24,7 +24,7 @@ def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     from atso_monai.cli import settings
     from atso_monai.engine.run import print_run
 
-    own = argparse.Namespace(bundle="phantom_pancreas", overlay=["demo"], images=None, labels=None)
+    own = argparse.Namespace(bundle="phantom_pancreas", overlay=["demo"], images=None, labels=None, cohort=None)
     run = settings.workflow(own, ["--output_dir", str(arguments.output_dir), *rest]).engine.run()
     print_run(run)
     print(f"picture        {picture(run)}")

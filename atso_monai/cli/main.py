@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import check, demo, plan, predict, run, status
+from atso_monai.cli import check, compare, demo, export, plan, predict, prepare, promote, report, review, run, status
 
-COMMANDS = (demo, check, run, plan, status, predict)
+COMMANDS = (demo, prepare, check, run, plan, status, predict, report, compare, review, promote, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,7 +12,9 @@ HELP = "label new scans with the model of a run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Model, images, output folder, device."""
     parser.add_argument("model", type=Path, metavar="RUN_OR_BUNDLE", help="a run folder, or the bundle in it")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGES", help="volume files, or folders of them")
+    parser.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGES", help="volume files, folders of them, DICOM series"
+    )
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="folder for the labels")
     parser.add_argument("--device", help="e.g. cuda:1; left out, the first GPU if there is one")
 

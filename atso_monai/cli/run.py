@@ -4,6 +4,7 @@ Every id of the bundle's configs/atso.yaml can be set as --id value. The usual o
 
   --output_dir DIR      the run folder; the same command again continues the run in it
   --dataset_dir DIR     the data set of the bundle
+  --cohort FILE         a cohort file says who is who, e.g. one that `atso promote` wrote
   --labelled, --reference, --test N     how many cases play which role (or lists of ids)
   --label_names '{1: liver, 2: spleen}'   --label_map '{2: 1, 5: 2}'   class of each value in the label files
   --strategy atso       --compare "[supervised_matched, stso, oracle]"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--infer-bundle", metavar="DIR", help="any MONAI bundle with the same network, to predict")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="parts of such a bundle that are not found")
     parser.add_argument("--overlay", action="append", default=[], help="overlay of the bundle, e.g. regime_a")
+    parser.add_argument("--cohort", type=Path, metavar="FILE", help="a cohort file, e.g. of `atso promote`")
     parser.add_argument("--images", type=Path, help="your own folder of images, in place of the bundle's data set")
     parser.add_argument("--labels", type=Path, help="the folder of labels that belongs to it")
 
@@ -45,7 +46,9 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     root, bundles = _bundles(arguments)
     values: dict[str, Any] = {**bundles, **pairs(rest)}
     overlays = list(arguments.overlay)
-    if arguments.images is not None:
+    if arguments.cohort is not None:
+        values |= _cohort_file(arguments, root, values)
+    elif arguments.images is not None:
         own = None if bundles["bundle_root"] != root else root
         extra, found = cohort_settings(own, arguments.images, arguments.labels, values)
         values |= extra
@@ -56,6 +59,22 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     if overlays:
         values.setdefault("overlays", overlays)
     return AtsoWorkflow([str(file) for file in files], **values)
+
+
+def _cohort_file(arguments: argparse.Namespace, root: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that put a cohort file in the place of the bundle's cohort; what the file says cannot be set besides."""
+    from atso_monai.bundle import read_config
+
+    fixed = set(re.findall(r"@(\w+)", str(read_config(root, "atso")["cohort"]))) - {"output_dir"}
+    given = sorted(fixed & values.keys()) + [n for n in ("images", "labels") if getattr(arguments, n) is not None]
+    if given:
+        raise ConfigError(f"--{given[0]} and --cohort exclude each other: the cohort file says who is who. Drop one.")
+    if not arguments.cohort.is_file():
+        raise ConfigError(
+            f"There is no cohort file {arguments.cohort}. `atso promote` writes one, and every run has one."
+        )
+    path = arguments.cohort.absolute()
+    return {"cohort": {"_target_": "atso_monai.cohort.Cohort.load", "_mode_": "callable", "path": path}}
 
 
 def _bundles(arguments: argparse.Namespace) -> tuple[Path, dict[str, Any]]:

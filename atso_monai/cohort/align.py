@@ -26,7 +26,7 @@ TISSUE = (0.0, 200.0)
 """HU of a pancreas in any contrast phase, noise included."""
 
 _PLAUSIBLE = 0.7  # least share of the label's voxels inside TISSUE
-_LEAST_CONTRAST = 10.0  # HU
+_LEAST_CONTRAST = 15.0  # HU, where the scan decides alone
 _CLEAR = 0.7  # a rival with more than this share of the best one's contrast makes the choice ambiguous
 _SHELL_MM = 3.0
 _CLIP = (-200.0, 250.0)  # HU, so that air and bone do not outweigh everything else
@@ -64,7 +64,7 @@ class Candidate:
     @property
     def plausible(self) -> bool:
         """Whether the voxels below the label can be a pancreas."""
-        return self.share >= _PLAUSIBLE and self.contrast >= _LEAST_CONTRAST
+        return self.share >= _PLAUSIBLE and self.contrast > 0
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,10 @@ def _choice(ranked: Sequence[Candidate], by_header: Candidate, agrees: bool) -> 
     if agrees and by_header.plausible and (by_header is best or by_header in rivals):
         reason = "the label's affine puts it on the scan's grid, and the scan does not contradict"
         return Alignment(by_header, reason, True, tuple(ranked))
-    if rivals:
+    if rivals or best.contrast < _LEAST_CONTRAST:
         header = f"{by_header.name}, {by_header.apart:.1f} mm off the scan's grid"
         raise CohortError(
-            f"several ways to lay the label on the scan are alike: {_evidence([best, *rivals])}; "
+            f"the scan does not tell how the label lies on it: {_evidence([best, *rivals])}; "
             f"its header ({header}) does not settle it"
         )
     reason = f"by the scan alone: the label's affine ({by_header.name}, {by_header.apart:.1f} mm off) does not fit it"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from atso_monai.cohort.cohort import Cohort
+from atso_monai.cohort.near_copies import near_copies
 from atso_monai.cohort.problem import Problem, report
 from atso_monai.cohort.role_checks import cases_by_role, role_problems
 from atso_monai.cohort.volume_checks import Use, label_problems, pair_problems, volume_problems
@@ -29,8 +30,9 @@ def check_cohort(
     """Everything that is wrong with a cohort; an empty list for a sound one.
 
     Labels and roles first, then each file (missing, unreadable, not 3D, no valid grid, NaN, label values), then label
-    against image, then files and image content that more than one case uses. Truth of reference cases and labels of
-    test cases are checked like labels, except that they may be empty. Nothing is written but ``cache_dir``.
+    against image, then files, image content and crops of one scan that more than one case uses. Truth of reference
+    cases and labels of test cases are checked like labels, except that they may be empty. Nothing is written but
+    ``cache_dir``.
 
     Args:
         cohort: with all of its truth, as far as known.
@@ -53,7 +55,7 @@ def check_cohort(
             found += label_problems(use, seen, cohort)
             if (image := images.get((use.case, use.role))) is not None:
                 found += pair_problems(use, seen, image, tolerance_mm)
-    return [*found, *_same_files(uses), *_same_content(uses, facts)]
+    return [*found, *_same_files(uses), *_same_content(uses, facts), *near_copies(uses, facts)]
 
 
 def require_sound(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from atso_monai.cohort.case import Case
-from atso_monai.cohort.cohort import ROLES, Cohort
+from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.labels import LabelNames, named_labels
 from atso_monai.errors import CohortError
 
@@ -42,11 +42,13 @@ def joined_cohort(
         raise CohortError(f"sources needs a cohort for each of one or more names. Received: {list(sources)}.")
     cohorts = {key: source if isinstance(source, Cohort) else source() for key, source in sources.items()}
     labels = _shared_labels(cohorts) if label_names is None else named_labels(label_names, None)[0]
-    roles = {
-        role: tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in getattr(cohort, role))
-        for role in ROLES
-    }
-    whole = Cohort(name=name or "+".join(cohort.name for cohort in cohorts.values()), labels=labels, **roles)
+    whole = Cohort(
+        name=name or "+".join(cohort.name for cohort in cohorts.values()),
+        labels=labels,
+        labelled=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.labelled),
+        reference=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.reference),
+        test=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.test),
+    )
     return whole.with_folds(folds, seed)
 
 
@@ -61,6 +63,6 @@ def _shared_labels(cohorts: Mapping[str, Cohort]) -> dict[int, str]:
         if cohorts[other].labels != cohorts[first].labels:
             raise CohortError(
                 f"The classes of the sources differ: {first} has {cohorts[first].labels}, {other} has "
-                f"{cohorts[other].labels}. Map the values of each by its label_map, and name the classes by label_names."
+                f"{cohorts[other].labels}. Map the values of each by its label_map, or set label_names."
             )
     return dict(cohorts[first].labels)

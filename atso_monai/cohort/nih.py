@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atso_monai.cohort import splits
+from atso_monai.cohort.case import Case
 from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.labels import LabelMap, LabelNames
 from atso_monai.cohort.nih_layout import WITHDRAWN, NihFiles, find_nih, nih_id
@@ -25,12 +26,14 @@ class NihSplit:
     """A published partition of NIH Pancreas-CT.
 
     Attributes:
+        name: how configurations call it.
         source: where it comes from.
         test: ids of the test set.
         training: ids of all others.
         labelled: ids of the labelled cases of the training set, by share ("10%", "20%"); lists of this project.
     """
 
+    name: str
     source: str
     test: tuple[str, ...]
     training: tuple[str, ...]
@@ -45,6 +48,7 @@ def nih_splits() -> dict[str, NihSplit]:
 
     return {
         name: NihSplit(
+            name=name,
             source=entry["source"],
             test=ids(entry["test"]),
             training=ids(entry["training"]),
@@ -97,23 +101,12 @@ def nih_cohort(
         CohortError: when the folder lacks the data set or cases of the split, or with all faults of all cases.
         ConfigError: for an unknown split.
     """
-    if not dataset_dir:
-        raise CohortError("No data set was given: set dataset_dir to the folder of Pancreas-CT as downloaded.")
     chosen = _split(split, test)
-    folder = Path(os.path.abspath(as_given(dataset_dir)))
-    wanted, faults = _wanted(folder, exclude, show)
-    if chosen is not None:
-        _require_complete(chosen, wanted, exclude, split)
-        held_out = {*chosen.test} if test == 0 else set()
-        wanted = [case for case in wanted if case.id not in held_out]
-    kept = Path(os.path.abspath(as_given(prepared_dir))) if prepared_dir else folder / "prepared"
-    pool, more = prepare_nih(wanted, kept, show)
-    if faults := [*faults, *more]:
-        raise CohortError(_report(folder, faults, len(wanted)))
+    pool = prepared_nih(dataset_dir, prepared_dir, split=chosen, without_test=test == 0, exclude=exclude, show=show)
     here = {case.id for case in pool}
     return splits.split(
         pool,
-        labelled=_labelled(labelled, chosen, split, here),
+        labelled=_labelled(labelled, chosen, here),
         reference=reference,
         test=[i for i in chosen.test if i in here] if chosen is not None and test is None else test,
         seed=seed,
@@ -122,6 +115,45 @@ def nih_cohort(
         label_names=label_names or {1: "pancreas"},
         label_map=label_map,
     )
+
+
+def prepared_nih(
+    dataset_dir: str | Path | None,
+    prepared_dir: str | Path | None = None,
+    *,
+    split: NihSplit | None = None,
+    without_test: bool = False,
+    exclude: Sequence[str] = (),
+    show: Callable[[str], None] = _logger.warning,
+) -> list[Case]:
+    """All cases of the folder, converted where they are not yet; see :func:`nih_cohort`.
+
+    Args:
+        dataset_dir: the folder as downloaded.
+        prepared_dir: where converted cases are kept; None is ``prepared`` in ``dataset_dir``.
+        split: the partition whose cases must all be there.
+        without_test: leave the test set of ``split`` out.
+        exclude: ids to leave out.
+        show: gets a line for whatever a person should know.
+
+    Raises:
+        CohortError: when the folder lacks the data set or cases of the split, or with all faults of all cases.
+    """
+    if not dataset_dir:
+        raise CohortError("No data set was given: set dataset_dir to the folder of Pancreas-CT as downloaded.")
+    folder = Path(os.path.abspath(as_given(dataset_dir)))
+    wanted, faults = _wanted(folder, exclude, show)
+    if split is not None:
+        _require_complete(split, wanted, exclude)
+        held_out = {*split.test} if without_test else set()
+        wanted = [case for case in wanted if case.id not in held_out]
+    kept = Path(os.path.abspath(as_given(prepared_dir))) if prepared_dir else folder / "prepared"
+    pool, more = prepare_nih(wanted, kept, show)
+    if faults := [*faults, *more]:
+        raise CohortError(_report(folder, faults, len(wanted)))
+    if not pool:
+        raise CohortError(f"{folder} holds no case that could be used: all were left out.")
+    return pool
 
 
 def _split(name: str | None, test: splits.Share) -> NihSplit | None:
@@ -146,22 +178,23 @@ def _wanted(folder: Path, exclude: Sequence[str], show: Callable[[str], None]) -
     return [case for case in cases if case.id not in out], [f for f in faults if f.split(" ", 1)[0] not in out]
 
 
-def _require_complete(split: NihSplit, cases: Sequence[NihFiles], exclude: Sequence[str], name: str | None) -> None:
+def _require_complete(split: NihSplit, cases: Sequence[NihFiles], exclude: Sequence[str]) -> None:
     missing = sorted({*split.test, *split.training} - {case.id for case in cases} - {*exclude})
     if missing:
         more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         raise CohortError(
-            f"Split {name!r} needs all of its cases; {len(missing)} are not there: {', '.join(missing[:8])}{more}. "
+            f"Split {split.name!r} needs all of its cases; {len(missing)} are not there: "
+            f"{', '.join(missing[:8])}{more}. "
             "Download them, name them in exclude, or set split to null and give numbers of cases."
         )
 
 
-def _labelled(asked: splits.Share, split: NihSplit | None, name: str | None, here: set[str]) -> splits.Share:
+def _labelled(asked: splits.Share, split: NihSplit | None, here: set[str]) -> splits.Share:
     if not isinstance(asked, str):
         return asked
     if split is None:
         raise CohortError(f"labelled={asked!r} is a list of a split, and split is null. Give a number or ids.")
-    one_of(f"labelled of split {name}", asked, list(split.labelled))
+    one_of(f"labelled of split {split.name}", asked, list(split.labelled))
     return [i for i in split.labelled[asked] if i in here]
 
 

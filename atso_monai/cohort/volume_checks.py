@@ -19,7 +19,7 @@ _HEADER_BYTES = 560
 
 @dataclass(frozen=True)
 class Use:
-    """A file in its part: ``kind`` is "image", "label" or "truth"; ``label_map`` gives the classes of a label's values."""
+    """A file in its part: ``kind`` is "image", "label" or "truth"; ``label_map`` gives the classes of its values."""
 
     case: str
     role: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from atso_monai.bundle import ids_of
 from atso_monai.engine.engine import Engine
 from atso_monai.engine.run import print_run
 from atso_monai.errors import ConfigError, cause_of, nearest
+from atso_monai.stopping import StopSignal
 
 MONAI_ARGUMENTS = {
     "run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file",
@@ -26,7 +28,7 @@ def clean_exit() -> Iterator[None]:
     """Show an :class:`~atso_monai.errors.AtsoError` as its message alone and leave with its exit code.
 
     Raises:
-        SystemExit: in place of the error; 130 after an interrupt.
+        SystemExit: in place of the error; 130 after Ctrl-C, 75 after SIGTERM or SIGUSR1.
     """
     try:
         yield
@@ -35,9 +37,10 @@ def clean_exit() -> Iterator[None]:
             raise
         print(f"\nerror: {ours}", file=sys.stderr)
         raise SystemExit(ours.exit_code) from None
-    except KeyboardInterrupt:
-        print("\nstopped. Run the same command again to continue.", file=sys.stderr)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as error:
+        stop = error if isinstance(error, StopSignal) else StopSignal(signal.SIGINT)
+        print(f"\n{stop}. Run the same command again to continue (exit code {stop.exit_code}).", file=sys.stderr)
+        raise SystemExit(stop.exit_code) from None
 
 
 def under_monai(argv: Sequence[str]) -> bool:

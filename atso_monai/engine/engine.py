@@ -32,13 +32,14 @@ from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
-from atso_monai.engine.scheme import Scheme, at_least, listed, mapped
+from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
-from atso_monai.errors import ConfigError, nearest
+from atso_monai.errors import ConfigError
 from atso_monai.files import as_given, hash_json, write_text
+from atso_monai.stopping import stop_signals
 from atso_monai.views import WHOLE
 
 
@@ -68,6 +69,7 @@ class Engine:
         threads: CPU threads of each step.
         devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
         cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
+        checkpoint: how often a training keeps a checkpoint of itself: ``{"minutes": 10}`` or ``{"iterations": 500}``.
         infer_bundle: another bundle for predictions, with the same network; None is ``bundle``.
         mapping: file that names the parts of a bundle that cannot be found by themselves (docs/any_bundle.md); None
             takes the mapping in each bundle, if there is one.
@@ -99,6 +101,7 @@ class Engine:
         threads: int = 1,
         devices: Sequence[str] | None = None,
         cache_dir: str | Path | None = None,
+        checkpoint: Mapping[str, float] | None = None,
         infer_bundle: str | Path | None = None,
         mapping: str | Path | None = None,
     ) -> None:
@@ -118,6 +121,7 @@ class Engine:
         self._executor, self._workers, self._threads = executor, workers, threads
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
+        self._checkpoint = mapped("checkpoint", checkpoint)
 
     @property
     def cohort(self) -> Cohort:
@@ -134,8 +138,11 @@ class Engine:
     @property
     def scheme(self) -> Scheme:
         """What shapes the plan; ConfigError for values that no plan can have."""
-        _known("epochs", self._epochs, ("first", "later"))
-        _known("overrides", self._overrides, ("train", "inference"))
+        known_keys("epochs", self._epochs, ("first", "later"))
+        if set(self._epochs) != {"first", "later"}:
+            raise ConfigError(f"epochs needs first and later. Received: {self._epochs}.")
+        checkpoint_interval(self._checkpoint)
+        known_keys("overrides", self._overrides, ("train", "inference"))
         if self._executor not in EXECUTORS:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
@@ -204,8 +211,10 @@ class Engine:
 
         Raises:
             AtsoError: see :meth:`check`; StepFailedError when a step fails.
+            StopSignal: after SIGTERM, SIGUSR1 or Ctrl-C, when trainings have left checkpoints; see
+                :mod:`atso_monai.stopping`.
         """
-        with held(self.run_dir):
+        with stop_signals(), held(self.run_dir):
             plan = self.plan()
             place, _ = self._check(plan, self._cache_dir / "facts")
             settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
@@ -238,9 +247,16 @@ class Engine:
                 slots=self._slots,
             )
             clean = True
+        except KeyboardInterrupt:
+            reporter.stopping()
+            executor.shutdown(wait=True, cancel_futures=True)
+            reporter.stopped()
+            raise
         finally:
-            reporter.close()
-            executor.shutdown(wait=True, cancel_futures=not clean)
+            try:
+                executor.shutdown(wait=True, cancel_futures=not clean)
+            finally:
+                reporter.close()
 
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)
@@ -266,6 +282,8 @@ class Engine:
             contents=contents or {},
             seed=self._seed,
             threads=self._threads,
+            workers=self._workers,
+            interval=checkpoint_interval(self._checkpoint),
             overlays=self._overlays,
             overrides=self._overrides,
             common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
@@ -309,11 +327,3 @@ def _own_maps(cohort: Cohort) -> dict[str, Any]:
     cases = (*cohort.labelled, *cohort.reference, *cohort.test)
     maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
     return {"label_maps": hash_json(maps)[:16]} if maps else {}
-
-
-def _known(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    for key in given:
-        if key not in known:
-            raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
-    if what == "epochs" and set(given) != set(known):
-        raise ConfigError(f"epochs needs {' and '.join(known)}. Received: {dict(given)}.")

@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from atso_monai.errors import AtsoError
+from atso_monai.stopping import GRACE, StopSignal, stop_signals
 
 PRELOAD = [
     "torch", "monai.bundle", "monai.engines", "monai.handlers", "monai.networks.nets", "atso_monai.engine.worker",
@@ -25,6 +27,8 @@ PRELOAD = [
 
 
 EXECUTORS = ("local", "inline")
+LEAVE = GRACE + 1.5
+"""Seconds after which a worker that was asked to end is ended."""
 
 
 class WorkerError(AtsoError):
@@ -81,13 +85,24 @@ class LocalExecutor(Executor):
         return self._pool.submit(self._call, fn, args, kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Stop; with ``cancel_futures`` running processes are ended too."""
+        """Stop; with ``cancel_futures`` running processes are asked to end, and ended when they take too long."""
         self._closing = cancel_futures
-        if cancel_futures:
-            with self._lock:
-                for process in self._running:
-                    process.terminate()
-        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        try:
+            if cancel_futures:
+                self._end(signal.SIGTERM)
+                until = time.monotonic() + LEAVE
+                while wait and self._running and time.monotonic() < until:
+                    time.sleep(0.05)
+        finally:  # also after a second Ctrl-C
+            if cancel_futures and wait:
+                self._end(signal.SIGKILL)
+            self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _end(self, signum: signal.Signals) -> None:
+        with self._lock:
+            for process in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signum)
 
     def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         device = self._devices.get()
@@ -128,11 +143,17 @@ def start_executor(name: str, workers: int, devices: Sequence[str]) -> Executor:
 
 
 def _child(sender: Connection, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Body of a worker process: an interrupt is left to the parent, the result goes through the pipe."""
+    """Body of a worker process: an interrupt is left to the parent, the result goes through the pipe.
+
+    Asked to stop by another signal, it tidies up (see :mod:`atso_monai.stopping`) and ends by that signal.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _watch_parent()
     try:
-        sender.send((True, fn(*args, **kwargs)))
+        with stop_signals():
+            sender.send((True, fn(*args, **kwargs)))
+    except StopSignal as stop:
+        os.kill(os.getpid(), stop.signum)
     except BaseException as error:
         sender.send((False, describe(error)))
     sender.close()

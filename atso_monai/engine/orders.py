@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,16 @@ import yaml
 
 from atso_monai.adapter import FOLDER, SECTION, working_copy
 from atso_monai.bundle import CONFIG, set_ids
+from atso_monai.checkpoint import Interval
 from atso_monai.cohort import Case, Cohort
 from atso_monai.engine.configuration import CONFIG_NAMES, configuration
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
-from atso_monai.engine.worker import LOG, Order
-from atso_monai.files import hash_json, write_json, write_text
+from atso_monai.engine.worker import LOG, Order, checkpoints_of
+from atso_monai.files import hash_file, hash_json, write_json, write_text
 
 DATALIST = "datalist.json"
 CACHE = "cache"
+PREVIOUS_LOG = "log.previous.txt"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Workplace:
         contents: content hash of each image and label file, by path.
         seed: the run's seed.
         threads: CPU threads of a step.
+        workers: steps at a time.
+        interval: how often a training keeps a checkpoint of itself.
         overlays: names of overlays of the bundle's configurations.
         overrides: further ids to set: ``{"train": {...}, "inference": {...}}``.
         common: ids that every configuration gets, e.g. ``num_classes``.
@@ -55,6 +60,8 @@ class Workplace:
     contents: Mapping[Path, str]
     seed: int
     threads: int = 1
+    workers: int = 1
+    interval: Interval = field(default_factory=Interval)
     overlays: tuple[str, ...] = ()
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     common: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -107,17 +114,29 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
     needs = {name: digests[name] for name in step.needs}
     key = hash_json({"makes": step.makes, "config": config, "contents": contents, "needs": needs})
-    return Draft(Order(step.makes, step.kind, str(folder), key, expected, place.threads), config, datalist)
+    made_from = {"needs": needs, "bundle": bundle_files(place.bundle), "cohort": place.cohort.fingerprint}
+    order = Order(
+        step.makes, step.kind, str(folder), key, expected, place.threads, place.workers, place.interval, made_from
+    )
+    return Draft(order, config, datalist)
 
 
-def write(place: Workplace, plan: Draft) -> None:
-    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log."""
+@lru_cache
+def bundle_files(bundle: Path) -> dict[str, str]:
+    """SHA-256 of each configuration of a bundle, by file name; read once."""
+    return {file.name: hash_file(file) for file in sorted((bundle / "configs").glob("*")) if file.is_file()}
+
+
+def write(place: Workplace, plan: Draft) -> str:
+    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log and a good checkpoint.
+
+    Returns:
+        Where a training goes on, or why its checkpoint is not used; else an empty text.
+    """
     folder = Path(plan.order.folder)
-    last_log = (folder / LOG).read_bytes() if (folder / LOG).is_file() else None
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    if last_log is not None:
-        (folder / "log.previous.txt").write_bytes(last_log)
+    checkpoints = checkpoints_of(plan.order)
+    problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
+    _clear(folder, kept)
     write_json(folder / DATALIST, plan.datalist)
     root = place.bundle_of(plan.order.kind)
     write_json(folder / "metadata.json", metadata(root))
@@ -130,6 +149,22 @@ def write(place: Workplace, plan: Draft) -> None:
         f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
     )
     write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
+    if problem:
+        return f"its checkpoint is not used, {problem}; starts anew"
+    return f"goes on at iteration {record.iteration} of {record.total}" if record and kept else ""
+
+
+def _clear(folder: Path, kept: Sequence[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / LOG).is_file():
+        os.replace(folder / LOG, folder / PREVIOUS_LOG)
+    for path in folder.iterdir():
+        if path.name in (*kept, PREVIOUS_LOG):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:

@@ -100,25 +100,28 @@ def require_devices(devices: Sequence[str]) -> None:
 
 
 def try_network(place: Workplace) -> None:
-    """Make the networks of both configurations and pass an empty slice through them.
+    """Make the networks of both configurations and pass a few empty slices through that of the predictions.
 
     Raises:
-        ConfigError: when one cannot be made, the two differ, or the output does not fit the number of classes.
+        ConfigError: when one cannot be made, the two differ, or the prediction does not fit the number of classes.
     """
     shapes = {}
     for kind in ("train", "predict"):
         parser = ConfigParser(bundle_config(place, kind))
         try:
             network = parser.get_parsed_content("network_def").eval()
-            context = int(parser.get_parsed_content("context"))
-            with torch.no_grad():
-                output = network(torch.zeros(1, context, 64, 64))
+            classes = _classes(parser, network) if kind == "predict" else len(place.cohort.labels)
         except AtsoError:
             raise
         except Exception as error:
             raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
         shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-        _require_classes(place, kind, output)
+        if classes != len(place.cohort.labels):
+            raise ConfigError(
+                f"The predictions of {place.bundle.name} tell {classes} classes apart, but the cohort has "
+                f"{len(place.cohort.labels)} ({', '.join(place.cohort.labels.values())}). Change the network's "
+                "out_channels, or map the labels (label_map, label_names)."
+            )
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
             f"train.yaml and inference.yaml of {place.bundle.name} declare different networks: the weights of one do "
@@ -126,15 +129,12 @@ def try_network(place: Workplace) -> None:
         )
 
 
-def _require_classes(place: Workplace, kind: str, output: torch.Tensor | Sequence[torch.Tensor]) -> None:
-    """One channel per class; one channel, or several outputs (coarse and fine, say), for a single foreground."""
-    channels = output.shape[1] if isinstance(output, torch.Tensor) else 1
-    names = list(place.cohort.labels.values())
-    if channels != len(names) and not (channels == 1 and len(names) == 2):
-        raise ConfigError(
-            f"The network of {place.bundle.name} ({kind}) tells {max(channels, 2)} classes apart, but the cohort has "
-            f"{len(names)} ({', '.join(names)}). Change out_channels, or map the labels (label_map, label_names)."
-        )
+def _classes(parser: ConfigParser, network: torch.nn.Module) -> int:
+    """Classes that the inferer tells apart with new networks, background included; one channel is one organ."""
+    inferer = parser.get_parsed_content("inferer")
+    with torch.no_grad():
+        channels = int(inferer(torch.zeros(1, 1, 64, 64, 3), {"axial": network}).shape[1])
+    return max(channels, 2)
 
 
 def _root(error: BaseException) -> str:

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from atso_monai.checkpoint import CheckpointFolder
+from atso_monai.engine.executors import LEAVE
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.record import Result
 from atso_monai.handlers import read_progress
@@ -99,13 +101,15 @@ class Reporter:
         self._kept += 1
         self._advance()
 
-    def started(self, step: Step, reason: str) -> None:
+    def started(self, step: Step, reason: str, note: str = "") -> None:
         """A step starts."""
         if self._kept and not self._running and self._count == self._kept:
             self.say(f"{self._kept} of {self._total} steps were done before and are kept")
         self._running[step.makes] = (step, time.monotonic())
         if reason not in ("", "not made yet"):
             self.say(f"{step.makes}: made again, {reason}")
+        if note:
+            self.say(f"{step.makes}: {note}")
         if self._tty:
             used = {bar.pos for bar in self._bars.values()}
             place = next(n for n in range(1, 1000) if -n not in used)
@@ -126,6 +130,17 @@ class Reporter:
         self._close(step)
         others = f" Waiting for {len(self._running)} more that run; Ctrl-C stops them." if self._running else ""
         self.say(f"{step.makes} FAILED: {reason.splitlines()[0]}.{others}")
+
+    def stopping(self) -> None:
+        """The run was asked to stop."""
+        if self._running:
+            self.say(f"\nstopping: waiting up to {clock(LEAVE)} for checkpoints; once more Ctrl-C leaves at once")
+
+    def stopped(self) -> None:
+        """All that ran has ended; tell how far trainings had come."""
+        for name, (step, _) in self._running.items():
+            if step.kind == "train" and (record := CheckpointFolder(self._run_dir / name, {}).read()):
+                self.say(f"{name}: kept up to iteration {record.iteration} of {record.total}")
 
     def tick(self) -> None:
         """Bring the bars up to date."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from atso_monai.engine.heartbeat import FILE as SIGN_OF_LIFE
+from atso_monai.engine.heartbeat import beating
 from atso_monai.engine.orders import CACHE
 from atso_monai.engine.record import RESULT
 from atso_monai.errors import RunChangedError, RunFolderError
@@ -17,6 +20,7 @@ from atso_monai.files import read_json, write_json, write_text
 
 RUN = "run.json"
 LOCK = ".lock"
+LOST = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 DATA = "data"
 """Folder of scans that were generated for the run."""
 
@@ -34,18 +38,43 @@ def held(run_dir: Path) -> Iterator[None]:
     new = _opened(run_dir)
     lock = FileLock(run_dir / LOCK)
     try:
+        with _told_when_lost(run_dir), beating(run_dir, _locked(lock, run_dir)):
+            for half in run_dir.glob(".tmp-*"):  # of an engine that was killed while it wrote
+                half.unlink(missing_ok=True)
+            yield
+    finally:
+        if lock.is_locked:
+            _tidy(run_dir, new)
+            lock.release()
+
+
+def _locked(lock: FileLock, run_dir: Path) -> bool:
+    """Whether the file system gave the lock; some have none, and then the sign of life must do."""
+    try:
         lock.acquire(timeout=0)
     except Timeout:
         raise RunFolderError(
             f"Another engine works in {run_dir} at this moment. Wait for it, or choose another output folder."
         ) from None
+    except NotImplementedError:
+        return False
     except OSError as error:
         raise _unusable(run_dir, error) from None
+    return True
+
+
+@contextlib.contextmanager
+def _told_when_lost(run_dir: Path) -> Iterator[None]:
+    """A disk that is full or protected all of a sudden is told in words."""
     try:
         yield
-    finally:
-        _tidy(run_dir, new)
-        lock.release()
+    except OSError as error:
+        if error.errno not in LOST:
+            raise
+        raise RunFolderError(
+            f"Cannot write to {run_dir} any more: {error.strerror} ({error.filename or 'the disk'}). What was finished "
+            "is kept. Free some space, or allow to write; then run the same command again to continue."
+        ) from error
 
 
 def _opened(run_dir: Path) -> bool:
@@ -104,8 +133,10 @@ def _trace(path: Path) -> bool:
     """Whether a file or folder can come from an engine that was refused or killed before it started a run."""
     if path.name == DATA and path.is_dir():
         return not any(path.iterdir()) or any(path.rglob("phantom.json"))
-    return path.name == LOCK or (
-        path.name == CACHE and path.is_dir() and {p.name for p in path.iterdir()} <= {"facts", "volumes"}
+    return (
+        path.name in (LOCK, SIGN_OF_LIFE)
+        or path.name.startswith(".tmp-")
+        or (path.name == CACHE and path.is_dir() and {p.name for p in path.iterdir()} <= {"facts", "volumes"})
     )
 
 

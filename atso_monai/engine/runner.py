@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from atso_monai.engine.record import Result, read_result, why_not_done
 from atso_monai.engine.schedule import ready
 from atso_monai.engine.worker import LOG, Order
 from atso_monai.errors import StepFailedError
+from atso_monai.stopping import obey
 
 
 class Listener(Protocol):
@@ -22,8 +24,8 @@ class Listener(Protocol):
     def kept(self, step: Step) -> None:
         """A step was done before."""
 
-    def started(self, step: Step, reason: str) -> None:
-        """A step was handed to the executor, and why."""
+    def started(self, step: Step, reason: str, note: str = "") -> None:
+        """A step was handed to the executor: why, and what became of what an earlier attempt had left."""
 
     def finished(self, step: Step, result: Result) -> None:
         """A step is done."""
@@ -40,7 +42,7 @@ def walk(
     executor: Executor,
     *,
     draft: Callable[[Step, Mapping[str, str]], Draft],
-    write: Callable[[Draft], None],
+    write: Callable[[Draft], str],
     execute: Callable[[Order], dict[str, Any]],
     listener: Listener,
     slots: int,
@@ -54,7 +56,7 @@ def walk(
         plan: the plan.
         executor: where steps run.
         draft: describes a step, given the digests of the artefacts that are done.
-        write: writes the folder of a described step.
+        write: writes the folder of a described step; what it returns is told to the listener.
         execute: carries out an order; runs in the executor.
         listener: is told what happens.
         slots: how many steps to hand out at a time.
@@ -64,35 +66,62 @@ def walk(
 
     Raises:
         StepFailedError: for the first step that fails, after the steps that ran beside it have ended.
+        StopSignal: when this process was asked to stop.
     """
-    waiting, results = list(plan.steps), dict[str, Result]()
-    running: dict[Future[dict[str, Any]], tuple[Step, Order]] = {}
+    walking = _Walk(plan, executor, draft, write, execute, listener, slots)
+    while walking.waiting or walking.running:
+        if walking.failure is None:
+            walking.hand_out()
+        walking.collect()
+        listener.tick()
+        obey()
+        if walking.failure is not None and not walking.running:
+            raise walking.failure
+    return walking.results
+
+
+@dataclass
+class _Walk:
+    """A plan of which some steps wait, some run and some are done."""
+
+    plan: Plan
+    executor: Executor
+    draft: Callable[[Step, Mapping[str, str]], Draft]
+    write: Callable[[Draft], str]
+    execute: Callable[[Order], dict[str, Any]]
+    listener: Listener
+    slots: int
+    results: dict[str, Result] = field(default_factory=dict)
+    running: dict[Future[dict[str, Any]], tuple[Step, Order]] = field(default_factory=dict)
     failure: StepFailedError | None = None
-    while waiting or running:
-        for step in [] if failure else ready(waiting, results, slots - len(running)):
-            waiting.remove(step)
-            described = draft(step, {name: results[name].digest for name in step.needs})
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.plan.steps)
+
+    def hand_out(self) -> None:
+        """Give ready steps to the executor, as many as may run; those that are done are kept."""
+        for step in ready(self.waiting, self.results, self.slots - len(self.running)):
+            self.waiting.remove(step)
+            described = self.draft(step, {name: self.results[name].digest for name in step.needs})
             folder = Path(described.order.folder)
             reason = why_not_done(folder, described.order.key)
             kept = None if reason else read_result(folder)
             if kept is not None:
-                results[step.makes] = kept
-                listener.kept(step)
+                self.results[step.makes] = kept
+                self.listener.kept(step)
                 continue
-            write(described)
-            listener.started(step, reason)
-            running[executor.submit(execute, described.order)] = (step, described.order)
-        done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED) if running else (set(), set())
+            self.listener.started(step, reason, self.write(described))
+            self.running[self.executor.submit(self.execute, described.order)] = (step, described.order)
+
+    def collect(self) -> None:
+        """Wait a little for steps that run, and take what has ended."""
+        done, _ = wait(self.running, timeout=0.5, return_when=FIRST_COMPLETED) if self.running else (set(), set())
         for future in done:
-            step, order = running.pop(future)
+            step, order = self.running.pop(future)
             error = future.exception()
             if error is None:
-                results[step.makes] = Result(**future.result())
-                listener.finished(step, results[step.makes])
+                self.results[step.makes] = Result(**future.result())
+                self.listener.finished(step, self.results[step.makes])
             else:
-                listener.failed(step, describe(error))
-                failure = failure or StepFailedError(step.makes, describe(error), Path(order.folder) / LOG)
-        listener.tick()
-        if failure and not running:
-            raise failure
-    return results
+                self.listener.failed(step, describe(error))
+                self.failure = self.failure or StepFailedError(step.makes, describe(error), Path(order.folder) / LOG)

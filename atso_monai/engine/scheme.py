@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from atso_monai.checkpoint import Interval
 from atso_monai.engine.plan import fold_name
-from atso_monai.errors import ConfigError, one_of
+from atso_monai.errors import ConfigError, nearest, one_of
 from atso_monai.views import VIEWS, WHOLE
 
 STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
@@ -91,3 +92,23 @@ def at_least(what: str, value: object, least: int) -> None:
     """Raise ConfigError unless ``value``, called ``what``, is a whole number of at least ``least``."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ConfigError(f"{what} must be a whole number of at least {least}. Received: {value!r}.")
+
+
+def known_keys(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise ConfigError, with the nearest known word, unless all keys of ``given``, called ``what``, are known."""
+    for key in given:
+        if key not in known:
+            raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
+
+
+def checkpoint_interval(given: Mapping[str, Any]) -> Interval:
+    """``{"minutes": 10}`` or ``{"iterations": 500}``, or both, as an interval; an empty one is the default.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    known_keys("checkpoint", given, ("minutes", "iterations"))
+    for name, value in given.items():
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
+            raise ConfigError(f"checkpoint {name} must be a number above 0. Received: {value!r}.")
+    return Interval(**{"minutes": 0, **given}) if given else Interval()

@@ -106,6 +106,14 @@ def epochs_of(plan: Plan, strategy: str) -> int:
 def generation_table(rows: Sequence[Row], strategy: str) -> str:
     """The layout of the paper's table 4: each fold model on each reference fold, the updated labels, the test set."""
     label = main_label(rows)
+    return (
+        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
+        + align(generation_cells(rows, strategy, label))
+    )
+
+
+def generation_cells(rows: Sequence[Row], strategy: str, label: str) -> list[list[str]]:
+    """The cells of :func:`generation_table` for one label, its head first."""
     own = [r for r in rows if r["label"] == label and (r["strategy"] == strategy or r["generation"] == "0")]
     folds = sorted({r["fold"] for r in own if r["fold"]})
     models = sorted({r["model"] for r in own if r["set"] == "reference" and r["metric"] == "dsc"} - {"labels"})
@@ -119,10 +127,7 @@ def generation_table(rows: Sequence[Row], strategy: str) -> str:
         cells += [mean(select(now, metric="change"))]
         cells += [mean(select(now, model=name[2:-3], set="test", metric="dsc")) for name in head if name.endswith("@E")]
         lines.append([generation, *cells])
-    return (
-        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
-        + align(lines)
-    )
+    return lines
 
 
 def mean(values: Sequence[float]) -> str:

@@ -75,4 +75,4 @@ def _share_weights(place: Workplace, train: Step, predict: Step) -> int:
 
 def try_order(order: Order, seconds: float, *, device: str | None = None) -> None:
     """Run the bundle configuration of a step folder for a while; declares nothing done."""
-    run_bundle(order, device, [Pace(Path(order.folder) / MEASURED, seconds)])
+    run_bundle(order, device, watch=[Pace(Path(order.folder) / MEASURED, seconds)])

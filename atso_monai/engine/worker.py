@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import platform
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,17 @@ import torch
 
 import atso_monai
 from atso_monai.bundle import Attachable, run_config
+from atso_monai.checkpoint import CheckpointFolder, Interval
 from atso_monai.engine.record import Result, hash_files, write_result
 from atso_monai.errors import AtsoError
+from atso_monai.files import hash_file
+from atso_monai.stopping import StopSignal
 
 LOG = "log.txt"
+DESCRIPTION = ("config.yaml", "datalist.json", "metadata.json")
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LITTLE = 1 << 20
+"""Bytes below which a disk counts as full."""
 PATTERNS = {"train": "*.pt", "predict": "*.nii.gz", "score": "*.csv"}
 
 
@@ -37,6 +46,9 @@ class Order:
         key: hash of the request.
         expected: files that the step must leave.
         threads: CPU threads to use.
+        workers: steps that run at a time.
+        interval: how often a training keeps a checkpoint of itself.
+        made_from: what the step is made from, for its record.
     """
 
     makes: str
@@ -45,6 +57,9 @@ class Order:
     key: str
     expected: tuple[str, ...]
     threads: int
+    workers: int = 1
+    interval: Interval = field(default_factory=Interval)
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
@@ -54,33 +69,70 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
         The written :class:`~atso_monai.engine.record.Result` as a dict.
 
     Raises:
-        AtsoError: when the run did not leave all that it should.
+        AtsoError: when the run did not leave all that it should, or the disk is full.
+        StopSignal: when it was asked to stop; a training has left a checkpoint then, if there was time.
     """
     folder, began, since = Path(order.folder), time.time(), time.monotonic()
-    run_bundle(order, device)
+    checkpoints = checkpoints_of(order)
+    run_bundle(order, device, checkpoints=checkpoints)
     files = hash_files(folder, PATTERNS[order.kind])
     missing = sorted(set(order.expected) - files.keys())
     if missing:
         raise AtsoError(f"{len(missing)} of {len(order.expected)} files were not written, first {missing[0]}")
-    result = Result(order.makes, order.key, files, round(time.monotonic() - since, 3), _settings(order, device, began))
-    write_result(folder, result)
+    settings = _settings(order, device, began)
+    made_from = {**order.made_from, "step": {n: hash_file(folder / n) for n in DESCRIPTION if (folder / n).is_file()}}
+    seconds = round(time.monotonic() - since, 3)
+    result = Result(order.makes, order.key, files, seconds, settings, made_from).sealed()
+    with _told_when_full(folder):
+        write_result(folder, result)
+    checkpoints.clear()
     return asdict(result)
 
 
-def run_bundle(order: Order, device: str | None, watch: Sequence[Attachable] = ()) -> None:
+def run_bundle(
+    order: Order,
+    device: str | None,
+    *,
+    watch: Sequence[Attachable] = (),
+    checkpoints: CheckpointFolder | None = None,
+) -> None:
     """Run the bundle configuration of a step folder, its artefacts into that folder, its output into its log."""
     overrides: dict[str, Any] = {"output_dir": "."}
     if device is not None and order.kind != "score":
         overrides["device"] = f"$torch.device('{device}')"
     folder = Path(order.folder)
-    with _threads(order.threads), quiet(folder / LOG):
-        run_config(folder, order.kind, overrides, watch)
+    with _threads(order.threads), _told_when_full(folder), quiet(folder / LOG):
+        run_config(folder, order.kind, overrides, watch, checkpoints, order.interval)
+
+
+def checkpoints_of(order: Order) -> CheckpointFolder:
+    """Where a training keeps its checkpoint: good for the same request, versions and threads only."""
+    return CheckpointFolder(Path(order.folder), {"key": order.key, "threads": order.threads, **_versions()})
+
+
+def _versions() -> dict[str, str]:
+    return {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": str(torch.__version__)}
 
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
-    versions = {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": torch.__version__}
-    machine = {"python": platform.python_version(), "threads": order.threads, "device": device or "auto"}
-    return {**versions, **machine, "began": began}
+    machine = {"python": platform.python_version(), "threads": order.threads, "workers": order.workers}
+    return {**_versions(), **machine, "device": device or "auto", "began": began}
+
+
+@contextlib.contextmanager
+def _told_when_full(folder: Path) -> Iterator[None]:
+    """Name a full disk as such: torch and others have their own words for it."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and getattr(cause, "errno", None) not in FULL:
+            cause = cause.__cause__
+        if cause is None and shutil.disk_usage(folder).free > LITTLE:
+            raise
+        raise AtsoError(
+            f"there is no space left on the disk of {folder}. Free some; what was finished is kept."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -104,6 +156,9 @@ def quiet(path: Path) -> Iterator[None]:
         root.setLevel(logging.INFO)
         try:
             yield
+        except StopSignal as stop:
+            print(f"{stop}.", file=file)
+            raise
         except BaseException:
             traceback.print_exc(file=file)
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -39,7 +40,8 @@ class Progress:
     def _write(self, engine: Engine) -> None:
         self._last = time.monotonic()
         total = (engine.state.epoch_length or 0) * (engine.state.max_epochs or 1)
-        write_json(self._path, {"done": engine.state.iteration, "total": total, "loss": _loss(engine.state.output)})
+        with contextlib.suppress(OSError):  # a full disk may have room again; nothing depends on this file
+            write_json(self._path, {"done": engine.state.iteration, "total": total, "loss": _loss(engine.state.output)})
 
 
 def _loss(output: Any) -> float | None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ignite.engine import Engine, Events
+from torch import nn
 from torch.optim import Optimizer
 
 from atso_monai.errors import ConfigError, one_of
-from atso_monai.networks import RSTN
-from atso_monai.networks.rstn import STAGES
+from atso_monai.networks.rstn import STAGES, as_rstn
 
 
 class Position(NamedTuple):
@@ -27,18 +27,18 @@ class RSTNStages:
     number of the epoch alone, so that a resumed training goes on as it would have.
 
     Args:
-        network: the network itself, not a wrapper of it.
+        network: an RSTN, or a wrapper of torch around one.
         stages: epochs of each stage in their order, e.g. ``{"S": 2, "I": 6, "J": 8}``; ``{"J": 8}`` for a training
             that starts from a checkpoint. The last one goes on as long as the training, at its last rate.
         optimizer: whose learning rates, as they are now, are halved; None where a scheduler sets them.
         halve_every: epochs of J between halvings.
 
     Raises:
-        ConfigError: for unknown stages, or numbers of epochs that are not positive.
+        ConfigError: for another network, unknown stages, or numbers of epochs that are not positive.
     """
 
     def __init__(
-        self, network: RSTN, stages: Mapping[str, int], optimizer: Optimizer | None = None, halve_every: int = 2
+        self, network: nn.Module, stages: Mapping[str, int], optimizer: Optimizer | None = None, halve_every: int = 2
     ) -> None:
         for stage, epochs in stages.items():
             one_of("stage", stage, STAGES)
@@ -49,7 +49,7 @@ class RSTNStages:
             raise ConfigError(
                 f"stages and halve_every must give at least one epoch. Received: stages={dict(stages)}, {halve_every=}."
             )
-        self._network = network
+        self._network = as_rstn(network)
         self._optimizer = optimizer
         self._rates = [] if optimizer is None else [float(group["lr"]) for group in optimizer.param_groups]
         self._halve_every = halve_every

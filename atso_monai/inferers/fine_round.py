@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from atso_monai.inferers.coarse_round import reach_of
+from atso_monai.inferers.crops import cropped, put_back, size_batches, sizes_of
 from atso_monai.inferers.pace import Pace
 from atso_monai.inferers.precision import computing_in
 from atso_monai.inferers.slices import mean_of_overlaps, with_neighbours
 from atso_monai.networks import RSTN
-from atso_monai.networks.rstn_crop import Box, Margins, boxes_around, common_box
+from atso_monai.networks.rstn_crop import Margins, boxes_around
+from atso_monai.networks.saliency import saliency
 from atso_monai.views import view_axis
 
 Region = tuple[slice, slice, slice]
@@ -47,38 +49,22 @@ def region_around(mask: torch.Tensor, reach: int) -> Region:
     return ends[0], ends[1], ends[2]
 
 
-def tight_batches(boxes: Sequence[Box | None], batch_size: int, waste: float) -> list[list[int]]:
-    """Neighbouring inputs with a box, in batches whose common box holds at most ``waste`` times their own pixels."""
-    batches: list[list[int]] = []
-    for index, box in enumerate(boxes):
-        if box is None:
-            continue
-        if batches and len(batches[-1]) < batch_size and _fit([boxes[i] for i in (*batches[-1], index)], waste):
-            batches[-1].append(index)
-        else:
-            batches.append([index])
-    return batches
-
-
 def _view_score(
     image: torch.Tensor, score: torch.Tensor, mask: torch.Tensor, network: RSTN, pace: Pace
 ) -> torch.Tensor:
     """Mean over overlapping inputs, all (S, H, W)."""
     margins = Margins(network.margin, network.margin, network.margin, network.margin)
-    boxes = boxes_around(with_neighbours(mask, range(len(mask)), network.channels), margins)
+    found = boxes_around(with_neighbours(mask, range(len(mask)), network.channels), margins)
+    boxes = {index: box for index, box in enumerate(found) if box is not None}
 
     def predict(batch: Sequence[int]) -> torch.Tensor:
-        images, scores, masks = (with_neighbours(volume, batch, network.channels) for volume in (image, score, mask))
-        return network.refine(pace.laid_out(images), score=scores, mask=masks)
+        images, scores = (with_neighbours(volume, batch, network.channels) for volume in (image, score))
+        with computing_in("float32", image.device):
+            seen = images * saliency(scores.to(images.dtype), network.saliency1, network.saliency2)
+        own = [boxes[index] for index in batch]
+        inner = pace.laid_out(cropped(seen, own))
+        return put_back(network.fine_probability(inner, sizes_of(own)), own, images.shape)
 
     with computing_in(pace.precision, image.device):
-        return mean_of_overlaps(image, tight_batches(boxes, pace.batch_size, pace.waste), predict, network.channels)
-
-
-def _fit(boxes: Sequence[Box | None], waste: float) -> bool:
-    common = common_box(boxes)
-    return common is not None and len(boxes) * _pixels(common) <= waste * sum(_pixels(box) for box in boxes if box)
-
-
-def _pixels(box: Box) -> int:
-    return (box.bottom - box.top) * (box.right - box.left)
+        batches = size_batches(boxes, pace.batch_size, pace.waste)
+        return mean_of_overlaps(image, batches, predict, network.channels)

@@ -34,5 +34,7 @@ class CoarseFineLoss(nn.Module):
     def forward(self, prediction: Sequence[torch.Tensor], target: torch.Tensor) -> torch.Tensor:
         """Loss of a pair ``(coarse, fine)`` and a target, all of the shape that ``loss`` takes."""
         coarse, fine = prediction
-        both = self.coarse_weight * self.loss(coarse, target) + (1 - self.coarse_weight) * self.loss(fine, target)
-        return torch.as_tensor(both)
+        both: torch.Tensor = self.coarse_weight * self.loss(coarse, target) + (1 - self.coarse_weight) * self.loss(
+            fine, target
+        )
+        return both

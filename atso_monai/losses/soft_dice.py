@@ -9,7 +9,7 @@ from torch import nn
 def soft_dice_loss(probabilities: torch.Tensor, target: torch.Tensor, smooth: float = 1e-6) -> torch.Tensor:
     """One minus the soft Dice coefficient, averaged over the batch: a number in [0, 1].
 
-    ``1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth)`` with sums over channels and pixels of an item, in float32.
+    ``1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth)``, sums over channels and pixels of an item, in float32.
     Source: the loss of OrganSegRSTN (Yu et al., CVPR 2018). MONAI's DiceLoss averages over channels instead.
 
     Args:

@@ -11,6 +11,9 @@ from torch import nn
 
 from atso_monai.errors import ConfigError, one_of
 
+_Extents = Sequence[tuple[int, int]] | None
+"""Rows and columns of a layer that belong to each item of a batch; None where all do."""
+
 
 class _Padding(NamedTuple):
     """Paddings of the layers, and offsets of the crops before two layers are added."""
@@ -103,36 +106,50 @@ class FCN8s(nn.Module):
         blocks = range(1, 6) if block is None else [block]
         return [f"conv{b}_{n}" for b in blocks for n in range(1, self.convolutions[b - 1] + 1)]
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:
         """Map ``(N, in_channels, H, W)`` to logits ``(N, out_channels, H, W)``.
+
+        Args:
+            image: the images.
+            sizes: height and width of each item, where it takes up only the upper left part of its image. There it
+                gets the logits of an image of that size, as if it were alone; those beyond mean nothing.
 
         Raises:
             ValueError: for any other shape.
         """
-        if not torch.jit.is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
+        if not is_tracing() and (image.ndim != 4 or image.shape[1] != self.in_channels):
             raise ValueError(f"image must be (N, {self.in_channels}, H, W). Received: {tuple(image.shape)}.")
         offset = PADDINGS[self.padding]
         height, width = image.shape[-2:]
-        pools = self._pools(image)
-        upper: torch.Tensor = self.upscore2(self.score_fr(self._classified(pools[4])))
-        upper = self.upscore_pool4(_sum(upper, self.score_pool4(pools[3]), offset.score_pool4))
-        upper = self.upscore8(_sum(upper, self.score_pool3(pools[2]), offset.score_pool3))
+        blocks, pooled, scored = _extents(sizes, offset)
+        pools = self._pools(image if sizes is None else _cleared(image.clone(), sizes), blocks)
+        upper: torch.Tensor = self.upscore2(_cleared(self.score_fr(self._classified(pools[4], scored)), scored))
+        both = _both(_grown(scored, 2 - 2 * offset.upscore2, 2), _grown(pooled[3], -offset.score_pool4))
+        upper = _cleared(_sum(upper, self.score_pool4(pools[3]), offset.score_pool4), both)
+        both = _both(_grown(both, 2 - 2 * offset.upscore_pool4, 2), _grown(pooled[2], -offset.score_pool3))
+        upper = _cleared(_sum(self.upscore_pool4(upper), self.score_pool3(pools[2]), offset.score_pool3), both)
+        upper = self.upscore8(upper)
         return upper[..., offset.output : offset.output + height, offset.output : offset.output + width].contiguous()
 
-    def _pools(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def _pools(self, x: torch.Tensor, extents: Sequence[_Extents] = (None,) * 5) -> list[torch.Tensor]:
         """Output of the five blocks, at strides 2 to 32."""
         pools = []
-        for block in range(1, 6):
+        for block, extent in zip(range(1, 6), extents, strict=True):
             for name in self.names(block):
-                x = F.relu(self.get_submodule(name)(x))
+                x = F.relu(_cleared(self.get_submodule(name)(x), extent))
             x = F.max_pool2d(x, 2, ceil_mode=True)
             pools.append(x)
         return pools
 
-    def _classified(self, x: torch.Tensor) -> torch.Tensor:
+    def _classified(self, x: torch.Tensor, extents: _Extents = None) -> torch.Tensor:
         for layer in (self.fc6, self.fc7):
-            x = F.dropout2d(F.relu(layer(x)), self.dropout, self.training)
+            x = F.dropout2d(F.relu(_cleared(layer(x), extents)), self.dropout, self.training)
         return x
+
+
+def is_tracing() -> bool:
+    """Whether ``torch.jit.trace`` is at work, for which a look at a shape is a warning."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined,no-untyped-call]
 
 
 def bilinear_kernel(side: int) -> torch.Tensor:
@@ -163,3 +180,35 @@ def _sum(upper: torch.Tensor, skip: torch.Tensor, offset: int) -> torch.Tensor:
     """Add what was upsampled and the skip from ``offset`` on, over the cells that both have."""
     skip = skip[..., offset : offset + upper.shape[-2], offset : offset + upper.shape[-1]]
     return upper[..., : skip.shape[-2], : skip.shape[-1]] + skip
+
+
+def _cleared(x: torch.Tensor, extents: _Extents) -> torch.Tensor:
+    """``x`` (N, C, h, w), in place: zero beyond each item's extent, which is what a padded convolution finds there."""
+    if extents is not None:
+        for item, (rows, columns) in zip(x, extents, strict=True):
+            item[:, rows:] = 0
+            item[:, :, columns:] = 0
+    return x
+
+
+def _extents(sizes: _Extents, padding: _Padding) -> tuple[list[_Extents], list[_Extents], _Extents]:
+    """Extents in the convolutions of the five blocks, in what their poolings give, and behind fc6."""
+    extents = _grown(sizes, 2 * padding.conv1_1 - 2)
+    blocks: list[_Extents] = []
+    pooled: list[_Extents] = []
+    for _ in range(5):
+        blocks.append(extents)
+        extents = None if extents is None else [((rows + 1) // 2, (columns + 1) // 2) for rows, columns in extents]
+        pooled.append(extents)
+    return blocks, pooled, _grown(extents, 2 * padding.fc6 - 6)
+
+
+def _grown(extents: _Extents, by: int, times: int = 1) -> _Extents:
+    return None if extents is None else [(times * rows + by, times * columns + by) for rows, columns in extents]
+
+
+def _both(first: _Extents, second: _Extents) -> _Extents:
+    """What lies in both extents."""
+    if first is None or second is None:
+        return None
+    return [(min(a, c), min(b, d)) for (a, b), (c, d) in zip(first, second, strict=True)]

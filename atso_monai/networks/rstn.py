@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from atso_monai.errors import ConfigError, one_of
-from atso_monai.networks.fcn8s import FCN8s
+from atso_monai.networks.fcn8s import FCN8s, is_tracing
 from atso_monai.networks.rstn_crop import (
     Box,
     Margins,
@@ -18,6 +19,7 @@ from atso_monai.networks.rstn_crop import (
     common_box,
     crop,
     draw_margins,
+    inside_boxes,
     only_inside,
     uncrop,
 )
@@ -105,14 +107,19 @@ class RSTN(nn.Module):
         self.reduced = autocast is not None
         self.stage = stage
 
-    def forward(self, image: torch.Tensor, label: torch.Tensor | None = None, stage: str | None = None) -> CoarseFine:
+    def forward(
+        self, image: torch.Tensor, label: torch.Tensor | None = None, stage: str | None = None
+    ) -> CoarseFine | torch.Tensor:
         """Segment slices by both networks.
 
         Args:
             image: (N, channels, H, W).
-            label: (N, channels, H, W), 1 inside of the organ and 0 elsewhere, of any type. Only a network in ``eval``
-                mode at stage J can do without: then it is one round of testing, see :meth:`refine`.
+            label: (N, channels, H, W), 1 inside of the organ and 0 elsewhere, of any type.
             stage: ``S``, ``I`` or ``J``; None for the network's own.
+
+        Returns:
+            The probabilities of both networks. In ``eval`` mode at stage J, and without a label: those of the fine
+            network alone, after one round of testing (:meth:`refine`) on what the coarse one finds.
 
         Raises:
             ConfigError: for another stage.
@@ -127,7 +134,7 @@ class RSTN(nn.Module):
             self._check("label", label, image)
         coarse = self.coarse_probability(image)
         if label is None:
-            return CoarseFine(coarse, self.refine(image, score=coarse, mask=coarse))
+            return self.refine(image, score=coarse, mask=coarse)
         boxes = self._training_boxes(coarse, label, stage)
         seen = image if stage == "S" else image * saliency(coarse, self.saliency1, self.saliency2)
         return CoarseFine(coarse, self._fine_probability(seen, boxes))
@@ -139,6 +146,9 @@ class RSTN(nn.Module):
 
     def refine(self, image: torch.Tensor, *, score: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Probabilities of the fine network in a round of testing, 0 outside of each item's own box.
+
+        A traced copy (``torch.jit.trace``, as for ``monai.bundle ckpt_export --use_trace``) zeroes the image outside of
+        the boxes instead of cropping it, since a trace cannot hold crops that depend on the image.
 
         Args:
             image: (N, channels, H, W).
@@ -152,10 +162,26 @@ class RSTN(nn.Module):
         self._check("image", image)
         self._check("score", score, image)
         self._check("mask", mask, image)
-        boxes = boxes_around(mask >= 0.5, self._fixed_margins())
         seen = image * saliency(score.to(image.dtype), self.saliency1, self.saliency2)
+        if is_tracing():
+            inside = inside_boxes(mask >= 0.5, self.margin)
+            return self._probability(self.fine_model, seen * inside) * inside
+        boxes = boxes_around(mask >= 0.5, self._fixed_margins())
         fine = self._fine_probability(seen, boxes)
         return fine if len(boxes) == 1 else only_inside(fine, boxes)
+
+    def fine_probability(self, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> torch.Tensor:
+        """Probabilities of the fine network on images that are cropped and multiplied by their saliency already.
+
+        :meth:`refine` does both by itself; this is for crops of different sizes in one batch.
+
+        Args:
+            image: (N, channels, h, w).
+            sizes: height and width of each item, where it takes up only the upper left part of its image. FCN8s gives
+                it the same probabilities as if it were alone; other networks see what lies around it.
+        """
+        self._check("image", image)
+        return self._probability(self.fine_model, image, sizes)
 
     def redraw_saliency(self, seed: int) -> RSTN:
         """Set the saliency transformation to a new start, drawn by ``seed``, and return the network.
@@ -185,16 +211,18 @@ class RSTN(nn.Module):
             image = only_inside(image, boxes)
         return uncrop(self._probability(self.fine_model, crop(image, box)), box, *image.shape[-2:])
 
-    def _probability(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    def _probability(
+        self, network: nn.Module, image: torch.Tensor, sizes: Sequence[tuple[int, int]] | None = None
+    ) -> torch.Tensor:
         height, width = image.shape[-2:]
         multiple = 1 if isinstance(network, _ANY_SIZE) else self.divisible
-        below, right = -height % multiple, -width % multiple
-        padded = F.pad(image, [0, right, 0, below], mode="replicate") if below or right else image
+        if multiple > 1:
+            image = F.pad(image, [0, -width % multiple, 0, -height % multiple], mode="replicate")
         with self._precision(image.device):
-            logits = network(padded)
-        if logits.shape != padded.shape:
+            logits = network(image, sizes) if isinstance(network, FCN8s) else network(image)
+        if not is_tracing() and logits.shape != image.shape:
             raise ValueError(
-                f"A network of RSTN must give one logit per pixel and slice, {tuple(padded.shape)}. "
+                f"A network of RSTN must give one logit per pixel and slice, {tuple(image.shape)}. "
                 f"Received: {tuple(logits.shape)} from {type(network).__name__}."
             )
         return torch.sigmoid(logits[..., :height, :width].float())
@@ -204,9 +232,26 @@ class RSTN(nn.Module):
         return torch.autocast(device.type, torch.bfloat16) if self.reduced else nullcontext()
 
     def _check(self, name: str, given: torch.Tensor, image: torch.Tensor | None = None) -> None:
+        if is_tracing():
+            return
         if given.ndim != 4 or given.shape[1] != self.channels or 0 in given.shape:
             raise ValueError(f"{name} must be (N, {self.channels}, H, W). Received: {tuple(given.shape)}.")
         if image is not None and given.shape != image.shape:
             raise ValueError(
                 f"{name} must have the image's shape {tuple(image.shape)}. Received: {tuple(given.shape)}."
             )
+
+
+def as_rstn(network: nn.Module) -> RSTN:
+    """The RSTN inside of the wrappers of torch (data parallel, compiled), whose own attributes are not the network's.
+
+    Raises:
+        ConfigError: when there is none.
+    """
+    inner = network
+    while not isinstance(inner, RSTN):
+        following = getattr(inner, "module", getattr(inner, "_orig_mod", None))
+        if not isinstance(following, nn.Module):
+            raise ConfigError(f"network must be an RSTN. Received: {type(network).__name__}.")
+        inner = following
+    return inner

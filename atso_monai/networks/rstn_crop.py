@@ -74,6 +74,16 @@ def only_inside(image: torch.Tensor, boxes: Sequence[Box | None]) -> torch.Tenso
     return image.where(inside, torch.zeros((), dtype=image.dtype, device=image.device))
 
 
+def inside_boxes(mask: torch.Tensor, margin: int) -> torch.Tensor:
+    """Whether pixels (N, 1, H, W) are in the box of their item of a bool mask (N, C, H, W), widened by ``margin``.
+
+    The same as :func:`boxes_around`, made of tensor operations alone: it can be traced.
+    """
+    rows = _between_ends(mask.any(dim=3).any(dim=1), margin)
+    columns = _between_ends(mask.any(dim=2).any(dim=1), margin)
+    return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+
 def crop(image: torch.Tensor, box: Box) -> torch.Tensor:
     """The part (N, C, h, w) of ``image`` (N, C, H, W) in a box."""
     return image[..., box.top : box.bottom, box.left : box.right]
@@ -91,3 +101,9 @@ def _ends(found: torch.Tensor) -> tuple[int, int] | None:
     """First place that is true, and the one behind the last."""
     places = found.nonzero()
     return (int(places[0]), int(places[-1]) + 1) if len(places) else None
+
+
+def _between_ends(found: torch.Tensor, margin: int) -> torch.Tensor:
+    """Places (N, L) from ``margin`` before the first one found to ``margin`` behind the last."""
+    before, behind = found.long().cumsum(1) > 0, found.flip(1).long().cumsum(1).flip(1) > 0
+    return F.max_pool1d((before & behind).float(), 2 * margin + 1, 1, margin) > 0

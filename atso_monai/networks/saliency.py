@@ -31,7 +31,8 @@ class SaliencyTransform(nn.Module):
 
 def saliency(probabilities: torch.Tensor, first: nn.Module, second: nn.Module) -> torch.Tensor:
     """Apply the two convolutions of a :class:`SaliencyTransform`."""
-    return torch.as_tensor(second(F.relu(first(probabilities))))
+    weights: torch.Tensor = second(F.relu(first(probabilities)))
+    return weights
 
 
 @torch.no_grad()

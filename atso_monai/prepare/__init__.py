@@ -9,7 +9,7 @@ from atso_monai.prepare.intensity import Intensity, Window, ZScore
 from atso_monai.prepare.label_file import write_label, write_label_on
 from atso_monai.prepare.placement import Placement
 from atso_monai.prepare.prepared import PreparedVolume
-from atso_monai.prepare.slice_batch import collate_slices, with_label
+from atso_monai.prepare.slice_batch import collate_slices
 from atso_monai.prepare.slice_dataset import SliceDataset
 from atso_monai.prepare.statistics import Statistics
 from atso_monai.prepare.store import VolumeStore
@@ -40,7 +40,6 @@ __all__ = [
     "slices_with_enough",
     "to_training_grid",
     "view_axis",
-    "with_label",
     "write_label",
     "write_label_on",
 ]

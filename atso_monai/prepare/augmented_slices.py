@@ -61,6 +61,9 @@ class AugmentedSlices(Dataset[dict[str, torch.Tensor]]):
         PrepareError: when there are no volumes.
     """
 
+    items_by_index = True
+    """Draw ``i`` is the same whenever it is read, so a loader may skip draws without reading them."""
+
     def __init__(
         self,
         data: Volumes | Sequence[Item] | str | os.PathLike[str],

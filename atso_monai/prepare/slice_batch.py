@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
@@ -49,15 +48,3 @@ def collate_slices(samples: Sequence[Any]) -> Any:
     The default ones of torch and MONAI give the same tensors, but copy each batch once more.
     """
     return samples.tensors if isinstance(samples, SliceBatch) else default_collate(list(samples))
-
-
-def with_label(
-    batch: Mapping[str, Tensor], device: torch.device | str | None = None, non_blocking: bool = False, **kwargs: Any
-) -> tuple[Tensor, Tensor, tuple[()], dict[str, Tensor]]:
-    """The ``prepare_batch`` for networks that see the label in training too, such as RSTN.
-
-    Returns:
-        image, label, no further arguments, and ``{"label": label}`` as keyword arguments of the network.
-    """
-    image, label = (batch[key].to(device=device, non_blocking=non_blocking, **kwargs) for key in ("image", "label"))
-    return image, label, (), {"label": label}

@@ -87,6 +87,11 @@ class SliceDataset(Dataset[Sample]):
         self._check_sizes(indices)
         return SliceBatch(self._read, indices)
 
+    @property
+    def items_by_index(self) -> bool:
+        """Whether sample ``i`` is the same whenever it is read; a transform may be random."""
+        return self.transform is None
+
     def where(self, index: int) -> tuple[str, int]:
         """Case id and slice number of sample ``index``."""
         case, centre = self._index[index]

@@ -17,6 +17,8 @@ from atso_monai.files import atomic_path
 from atso_monai.volume_file import read_volume
 
 RED, GREEN, YELLOW = (230, 40, 40), (40, 200, 70), (245, 220, 50)
+MAGENTA = (225, 70, 235)
+"""Where truth and prediction have different classes."""
 OPACITY = 0.45
 
 
@@ -52,36 +54,62 @@ def draw_overlay(
         predicted = _canonical(file)[0] > 0
         if not predicted.shape == true.shape == scan.shape:
             raise PrepareError(f"{file} has shape {predicted.shape}, the image {scan.shape}: not the same grid.")
-        views = [_view(scan, true, predicted, spacing, axis, window, height) for axis in (2, 1, 0)]
+        views = [
+            draw_view(scan, true, predicted, spacing, axis, busiest_slice(true, axis), window, height)
+            for axis in (2, 1, 0)
+        ]
         rows.append(_titled(np.concatenate(views, axis=1), title))
     with atomic_path(to) as temporary:
         Image.fromarray(np.concatenate(rows, axis=0)).save(temporary)
 
 
 def _canonical(path: Path) -> tuple[npt.NDArray[Any], tuple[float, ...]]:
+    return canonical(*read_volume(path))
+
+
+def canonical(array: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> tuple[npt.NDArray[Any], tuple[float, ...]]:
     """A volume with RAS axes, and its spacing in mm."""
-    array, affine = read_volume(path)
     turned = nib.as_closest_canonical(nib.Nifti1Image(array, affine))
     return np.asarray(turned.dataobj), tuple(float(v) for v in voxel_sizes(turned.affine))
 
 
-def _view(
+def busiest_slice(mask: npt.NDArray[Any], axis: int) -> int:
+    """The slice with most voxels that are not 0; the middle one where there are none."""
+    counts = np.count_nonzero(mask, axis=tuple(a for a in range(3) if a != axis))
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def draw_view(
     scan: npt.NDArray[Any],
-    truth: npt.NDArray[np.bool_],
-    predicted: npt.NDArray[np.bool_],
+    truth: npt.NDArray[Any],
+    predicted: npt.NDArray[Any],
     spacing: Sequence[float],
     axis: int,
+    index: int,
     window: tuple[float, float],
     height: int,
 ) -> npt.NDArray[np.uint8]:
-    """One slice as (height, W, 3), square millimetres."""
+    """One slice as (height, W, 3), square millimetres; the patient's right at the left, head or front at the top.
+
+    Args:
+        scan: (X, Y, Z) with RAS axes.
+        truth: masks, or class indices: then overlap is where the classes are the same, and magenta where they differ.
+        predicted: the same of the prediction.
+        spacing: of the axes, in mm.
+        axis: which axis is cut.
+        index: where.
+        window: values shown as black and as white.
+        height: of the picture, in pixels.
+    """
     others = tuple(a for a in range(3) if a != axis)
-    index = int(truth.sum(axis=others).argmax())
-    grey, t, p = (np.take(volume, index, axis=axis) for volume in (scan, truth, predicted))
+    at = (slice(None),) * axis + (index,)  # np.take would copy the whole volume first
+    grey, t, p = (volume[at] for volume in (scan, truth, predicted))
     low, high = window
     shades = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1) * 255
     colours = np.repeat(shades[..., None], 3, axis=2)
-    for mask, colour in ((t & ~p, RED), (p & ~t, GREEN), (t & p, YELLOW)):
+    true, made = t != 0, p != 0
+    painted = ((true & ~made, RED), (made & ~true, GREEN), (true & (t == p), YELLOW), (true & made & (t != p), MAGENTA))
+    for mask, colour in painted:
         colours[mask] = (1 - OPACITY) * colours[mask] + OPACITY * np.array(colour, dtype=np.float32)
     # rows run from head to feet (or from front to back), columns from the patient's right to left (or front to back)
     upright = colours[:, ::-1].transpose(1, 0, 2)

@@ -11,6 +11,7 @@ import pytest
 
 import atso_monai
 from atso_monai.cli.main import COMMANDS, main
+from atso_monai.cohort import Cohort
 from atso_monai.engine import Engine
 from atso_monai.errors import AtsoError, StepFailedError
 
@@ -126,6 +127,27 @@ def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out == "1 labels in out\n"
 
 
+def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Any] = []
+
+    class Exported:
+        cases = (1, 2)
+
+    def export(*arguments: Any, **options: Any) -> Exported:
+        calls.append((arguments, options))
+        return Exported()
+
+    monkeypatch.setattr("atso_monai.review.export.export", export)
+    assert main(["export", "runs/a #1", "--to", "out b", "--format", "slicer", "--copy-images"]) == 0
+    assert main(["export", "runs/a #1", "--to", "out c", "--format", "nifti"]) == 0
+    assert calls == [
+        ((Path("runs/a #1"), Path("out b"), "slicer"), {"copy_images": True}),
+        ((Path("runs/a #1"), Path("out c"), "nifti"), {"copy_images": False}),
+    ]
+    shown = capsys.readouterr().out
+    assert shown == "2 cases in out b\nopen with   Slicer --python-script 'out b/open_in_slicer.py'\n2 cases in out c\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -194,3 +216,16 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert atso_monai.__version__ in shown
     for command in COMMANDS:
         assert command.HELP in shown
+
+
+def test_a_cohort_file_takes_the_place_of_the_data_set(
+    runs: list[Engine], cohort: Cohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cohort.save(tmp_path / "cöhort #1 $x.json")
+    assert main(["run", *HIPPOCAMPUS, "--cohort", str(file), "--output_dir", str(tmp_path / "r")]) == 0
+    assert runs[0].cohort == cohort
+    for words in (["--labelled", "3"], ["--dataset_dir", "x"], ["--images", "x"]):
+        assert f"{words[0]} and --cohort exclude" in refused(
+            capsys, "run", *HIPPOCAMPUS, "--cohort", str(file), "--output_dir", "r", *words
+        )
+    assert "no cohort file" in refused(capsys, "run", *HIPPOCAMPUS, "--cohort", "nowhere.json", "--output_dir", "r")

@@ -74,8 +74,17 @@ def test_ambiguity_is_refused_unless_the_header_settles_it(case: PhantomCase) ->
     assert np.array_equal(turned(label, align_label(image, np.eye(4), label, np.eye(4)).chosen), label)
     shifted = np.eye(4)
     shifted[:3, 3] = 50
-    with pytest.raises(CohortError, match=r"several ways .* are alike: .*as stored .*flipped along axes 0 "):
+    with pytest.raises(CohortError, match=r"does not tell how the label lies .*: .*as stored .*flipped along axes 0 "):
         align_label(image, np.eye(4), label, shifted)
+
+
+def test_a_faint_organ_needs_a_header_that_fits(case: PhantomCase) -> None:
+    image = np.where(case.label > 0, 52, 45).astype(np.int16)  # 7 HU above its surroundings
+    assert align_label(image, case.affine, case.label, case.affine).header_agrees
+    with pytest.raises(CohortError, match="does not tell how the label lies"):
+        align_label(image, case.affine, case.label, np.eye(4))
+    with pytest.raises(CohortError, match="does not tell how the label lies"):
+        align_label(image, case.affine, case.label[:, ::-1], case.affine)
 
 
 @pytest.mark.parametrize(("label", "message"), [(np.zeros((5, 6, 7)), "empty"), (np.ones((5, 6, 8)), "shape")])

@@ -80,10 +80,10 @@ def test_networks_that_fit(described: Make) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (network("train", {"network::out_channels": 8}), r"\(train\) gives 2 channels, but the cohort has 3 classes"),
-        (network("inference", {"network::out_channels": 16}), r"\(predict\) gives 4 channels"),
+        (network("train", {"network::out_channels": 8}), "declare different networks"),
+        (network("inference", {"network::out_channels": 16}), "tell 4 classes apart, but the cohort has 3"),
         (network("inference", {"network::filters": [8, 16, 32]}), "declare different networks"),
-        (network("train", {"network::in_channels": 5}), r"\(train\) cannot be used: RuntimeError"),
+        (network("inference", {"network::in_channels": 5}), r"\(predict\) cannot be used: RuntimeError"),
         (network("train", {"network::_target_": "monai.networks.nets.NoNet"}), "cannot be used"),
     ],
 )

@@ -40,8 +40,9 @@ class Fake:
         order = Order(step.makes, step.kind, str(self.folder / step.makes), key, (), 1)
         return Draft(order, {}, [])
 
-    def write(self, draft: Draft) -> None:
+    def write(self, draft: Draft) -> str:
         Path(draft.order.folder).mkdir(parents=True, exist_ok=True)
+        return ""
 
     def execute(self, order: Order, device: str | None = None) -> dict[str, Any]:
         with self._lock:
@@ -78,7 +79,7 @@ class Fake:
     def kept(self, step: Step) -> None:
         self.events.append(("kept", step.makes))
 
-    def started(self, step: Step, reason: str) -> None:
+    def started(self, step: Step, reason: str, note: str = "") -> None:
         self.events.append((reason, step.makes))
 
     def finished(self, step: Step, result: Result) -> None:

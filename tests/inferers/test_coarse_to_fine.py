@@ -163,7 +163,7 @@ def test_exact_mode_is_the_literal_algorithm(shape: tuple[int, int, int], seed: 
 
 def test_print() -> None:
     for s in range(8):
-        image = blobs((12,14,13), s, .12)
-        score, mask, dsc = brute_force(image, networks(), .99, 4)
-        v = coarse_view(np.moveaxis(image,0,0), networks()["sagittal"])
-        print(s, (image>.5).sum(), (v>=.5).sum(), mask.sum(), dsc)
+        image = blobs((12, 14, 13), s, 0.12)
+        score, mask, dsc = brute_force(image, networks(), 0.99, 4)
+        v = coarse_view(np.moveaxis(image, 0, 0), networks()["sagittal"])
+        print(s, (image > 0.5).sum(), (v >= 0.5).sum(), mask.sum(), dsc)

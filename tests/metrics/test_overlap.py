@@ -10,7 +10,7 @@ from monai.metrics import compute_dice
 from monai.networks import one_hot
 
 from atso_monai.metrics import overlap
-from atso_monai.metrics.overlap import dice_scores, foreground_dice
+from atso_monai.metrics.overlap import dice_scores, foreground_dice, global_dice
 
 
 def pair(seed: int, classes: int, dtype: str = "uint8") -> tuple[np.ndarray, np.ndarray]:
@@ -83,3 +83,19 @@ def test_inputs_that_are_refused() -> None:
         dice_scores(labels, labels[0], [1])
     with pytest.raises(ValueError, match=r"prediction must hold class indices of an integer dtype. Received: float32"):
         foreground_dice(labels.astype(np.float32), labels)
+
+
+def test_global_dice_is_that_of_all_cases_in_one_volume() -> None:
+    rng = np.random.default_rng(5)
+    pairs = [tuple(rng.integers(0, 3, (2, *shape)).astype(np.uint8)) for shape in ((4, 5, 6), (9, 8, 7), (3, 3, 3))]
+    whole = [np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1)]
+    assert global_dice(iter(pairs), (1, 2)) == dice_scores(*whole, (1, 2))
+
+
+def test_global_dice_weighs_by_size_and_passes_over_empty_cases() -> None:
+    large, small, empty = np.ones(90, np.uint8), np.ones(10, np.uint8), np.zeros(10, np.uint8)
+    assert global_dice([(large, large), (empty, small), (empty, empty)], [1]) == {1: 2 * 90 / (90 + 100)}
+    with pytest.raises(ValueError, match="at least one case"):
+        global_dice([], [1])
+    with pytest.raises(ValueError, match="one shape"):
+        global_dice([(large, small)], [1])

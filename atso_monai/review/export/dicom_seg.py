@@ -1,0 +1,113 @@
+"""Export as DICOM Segmentation objects on the source series (DICOM PS3.3 A.51), by highdicom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+import atso_monai
+from atso_monai.errors import PrepareError
+from atso_monai.files import atomic_path
+from atso_monai.review.export.case_labels import CaseLabels, RunLabels
+from atso_monai.review.export.dicom_series import on_series, read_series
+from atso_monai.review.export.labels import read_label
+from atso_monai.review.export.terms import term
+
+SERIES_NUMBER = 900
+"""Beyond the numbers that scanners give."""
+
+
+class DicomSegExport:
+    """Writes the final label of each case as ``<id>.dcm``: one binary segment per class, absent ones without frames.
+
+    Args:
+        run: the labels of a run whose images are DICOM series, one per folder.
+        folder: an existing, empty folder.
+
+    Raises:
+        PrepareError: when some images are no DICOM series; names the first.
+    """
+
+    def __init__(self, run: RunLabels, folder: Path) -> None:
+        self._run, self._folder = run, folder
+        if others := [item.case for item in run.cases if not item.case.image.is_dir()]:
+            raise PrepareError(
+                f"{len(others)} of {len(run.cases)} images are no DICOM series, first {others[0].image} (case "
+                f"{others[0].id!r}). A DICOM segmentation needs the series it is on: use --format slicer or nifti."
+            )
+
+    def add(self, item: CaseLabels) -> None:
+        """Write the segmentation of one case.
+
+        Raises:
+            PrepareError: when the series cannot be used, or the label does not lie on its grid.
+        """
+        if item.final is None:
+            raise PrepareError(f"Case {item.case.id!r} has no final label yet.")
+        series, grid = read_series(item.case.image)
+        label, affine = read_label(item.final, self._run.classes)
+        turned = on_series(item.final, label, affine, item.case.image, grid)
+        document = self._segmentation(series, turned.transpose(2, 1, 0))
+        with atomic_path(self._folder / f"{item.case.id}.dcm") as temporary:
+            document.save_as(temporary)
+
+    def finish(self) -> None:
+        """Nothing is left to write: each file says what its segments are."""
+
+    def _segmentation(self, series: Sequence[Any], frames: Any) -> Any:
+        """The document of frames (slices, rows, columns) of class indices."""
+        numbers = np.zeros(256, dtype=np.uint8)
+        numbers[list(self._run.classes)] = range(1, len(self._run.classes) + 1)
+        frames = numbers[frames]
+        return hd.seg.Segmentation(
+            source_images=series,
+            pixel_array=frames,
+            segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+            segment_descriptions=[
+                self._description(number, index, name)
+                for number, (index, name) in enumerate(self._run.classes.items(), start=1)
+            ],
+            series_instance_uid=hd.UID(),
+            series_number=SERIES_NUMBER,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="atso_monai",
+            manufacturer_model_name=f"ATSO, {self._run.strategy}"[:64],
+            software_versions=atso_monai.__version__,
+            device_serial_number=self._run.cohort.fingerprint,
+            series_description="Pseudo label, for research",
+            content_label="PSEUDO_LABEL",
+            specific_character_set="ISO_IR 192",  # UTF-8: class names are in any language
+            omit_empty_frames=bool(frames.any()),  # a document must have a frame
+        )
+
+    def _description(self, number: int, index: int, name: str) -> Any:
+        found = term(name, index)
+        description = hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=name[:64],
+            segmented_property_category=codes.SCT.AnatomicalStructure if found.known else codes.SCT.Tissue,
+            segmented_property_type=_code(found.type),
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+            algorithm_identification=hd.AlgorithmIdentificationSequence(
+                name="ATSO", family=codes.DCM.ArtificialIntelligence, version=atso_monai.__version__
+            ),
+            tracking_uid=hd.UID(),
+            tracking_id=f"{number} {name}"[:64],
+            display_color=hd.color.CIELabColor.from_rgb(*found.colour),
+        )
+        if found.side:
+            coded = hd.sr.CodedConcept.from_code(_code(found.side))
+            description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [coded]
+        return description
+
+
+def _code(triplet: tuple[str, str, str]) -> Code:
+    scheme, value, meaning = triplet
+    return Code(value=value, scheme_designator=scheme, meaning=meaning)

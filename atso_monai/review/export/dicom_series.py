@@ -1,0 +1,86 @@
+"""The headers of a DICOM series, in the order and on the grid in which its voxels are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from atso_monai.errors import PrepareError
+from atso_monai.review.export.labels import RAS_TO_LPS, Affine, Grid, Label, require_grid
+from atso_monai.volume_file import read_volume
+
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
+_OFF_MM = 0.1
+"""How far the position of a header may lie from that of its slice: positions are rounded in some files."""
+
+
+def read_series(folder: Path) -> tuple[list[Dataset], Grid]:
+    """Headers of the one series in a folder (no pixels), one per slice, and its grid (columns, rows, slices).
+
+    The grid is that of :func:`atso_monai.volume_file.read_volume`, which refuses what is no regular stack of slices.
+
+    Raises:
+        PrepareError: when the folder holds no series that can be read, or one without the identifiers that a
+            segmentation refers to.
+    """
+    datasets = [d for path in sorted(folder.iterdir()) if path.is_file() and (d := _header(path)) is not None]
+    _require_identifiers(datasets, folder)
+    array, affine = read_volume(folder)
+    lps, slices = RAS_TO_LPS @ affine, array.shape[2]
+    datasets.sort(key=lambda d: float(np.dot(lps[:3, 2], _position(d))))
+    places = lps[:3, 3] + np.arange(slices)[:, None] * lps[:3, 2]
+    if len(datasets) != slices or np.abs(places - [_position(d) for d in datasets]).max() > _OFF_MM:
+        raise PrepareError(f"The {len(datasets)} DICOM images in {folder} are not its {slices} slices.")
+    return datasets, (array.shape, affine)
+
+
+def _header(path: Path) -> Dataset | None:
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    except (InvalidDicomError, OSError, EOFError):
+        return None
+    return dataset if "Rows" in dataset else None
+
+
+def _position(dataset: Dataset) -> Affine:
+    return np.array([float(v) for v in dataset.ImagePositionPatient])
+
+
+def _require_identifiers(datasets: Sequence[Dataset], folder: Path) -> None:
+    for name in _UIDS:
+        if missing := sum(not getattr(d, name, None) for d in datasets):
+            raise PrepareError(
+                f"{missing} of {len(datasets)} images in {folder} have no {name}. A segmentation refers to its images "
+                "by these: take the series as it came from the scanner, or anonymise it with new identifiers."
+            )
+
+
+def on_series(path: Path, label: Label, affine: Affine, folder: Path, grid: Grid) -> Label:
+    """A label in the axes of its series: flipped and permuted, never resampled.
+
+    Args:
+        path: of the label, for messages.
+        label: class indices.
+        affine: of the label, 4x4, RAS mm.
+        folder: of the series, for messages.
+        grid: of the series: (columns, rows, slices) and affine.
+
+    Returns:
+        The label as (columns, rows, slices).
+
+    Raises:
+        PrepareError: when it does not lie on the grid of the series.
+    """
+    turn = nib.orientations.io_orientation(np.linalg.inv(grid[1]) @ affine)
+    if np.isnan(turn).any():
+        raise PrepareError(f"{path} cannot be turned to the axes of the series in {folder}.")
+    turned = nib.orientations.apply_orientation(label, turn)
+    moved = affine @ nib.orientations.inv_ornt_aff(turn, label.shape)
+    require_grid(path, (turned.shape, moved), folder, grid)
+    return np.ascontiguousarray(turned)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from atso_monai.cohort import Cohort
+from atso_monai.errors import ConfigError
+from atso_monai.review.compare_runs import (
+    ComparisonError,
+    arms_of,
+    compare,
+    compare_all,
+    comparison_text,
+    write_comparison,
+)
+from atso_monai.review.read_run import ReadRun
+
+Make = Callable[..., ReadRun]
+
+
+def test_strategies_of_one_run(run: ReadRun) -> None:
+    test, reference = compare_all(arms_of([run]))
+    assert [d.right for d in test.differences] == ["supervised", "stso", "oracle"]
+    values = {
+        name: {
+            r["case"]: float(r["value"])
+            for r in run.rows
+            if (r["strategy"], r["set"], r["label"], r["metric"]) == (name, "test", "foreground", "dsc")
+            and r["model"] in ("all", "final")
+            and r["generation"] == {"atso": "final", "stso": "2"}[name]
+        }
+        for name in ("atso", "stso")
+    }
+    stso = test.differences[1]
+    assert stso.cases == 3
+    expected = 100 * fmean(values["atso"][case] - values["stso"][case] for case in values["stso"])
+    assert stso.mean == pytest.approx(expected)
+    assert reference.notes == ("oracle was trained on the true labels of these reference cases.",)
+    assert "too few" in comparison_text(test)
+
+
+def test_one_label_and_some_strategies(run: ReadRun) -> None:
+    (found,) = compare_all(arms_of([run], ["oracle", "stso"]), ["test"], "front")
+    assert [(d.left, d.right) for d in found.differences] == [("oracle", "stso")]
+    assert found.label == "front"
+    with pytest.raises(ConfigError, match="front"):
+        compare(arms_of([run]), "test", "fron")
+
+
+def test_nothing_to_compare_with(make_run: Make, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing to compare atso"):
+        arms_of([make_run(tmp_path / "run", compare=())])
+    with pytest.raises(ConfigError, match="must be one of"):
+        arms_of([make_run(tmp_path / "other")], ["stos"])
+
+
+def test_runs_of_the_same_test_cases(run: ReadRun, own_run: ReadRun) -> None:
+    (found,) = compare_all(arms_of([run, own_run]), ["test"])
+    assert found.notes == ()
+    assert [(d.left, d.right) for d in found.differences] == [(f"{run.name}: atso", "run: atso")]
+    assert found.differences[0].mean == 0
+
+
+def test_other_splits_are_compared_on_common_cases_and_that_is_said(
+    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
+) -> None:
+    whole = make_cohort(dataset_dir)
+    fewer = replace(whole, test=whole.test[:2])
+    (found,) = compare_all(arms_of([run, make_run(tmp_path / "run", fewer)]), ["test"])
+    assert found.differences[0].cases == 2
+    assert any("different splits" in note for note in found.notes)
+    assert any("2 common cases of 3" in note for note in found.notes)
+
+
+def test_no_common_case_is_refused(
+    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
+) -> None:
+    whole = make_cohort(dataset_dir)
+    other = replace(whole, test=whole.labelled, labelled=whole.test)
+    with pytest.raises(ComparisonError, match="in common"):
+        compare(arms_of([run, make_run(tmp_path / "run", other)]), "test")
+
+
+def test_one_id_for_two_scans_is_refused(
+    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], new_dataset: Path, tmp_path: Path
+) -> None:
+    other = make_cohort(new_dataset)
+    copies = make_run(tmp_path / "copies", other)
+    assert compare(arms_of([run, copies]), "test").differences[0].cases == 3  # other files, the same scans
+    first, second = other.test[:2]
+    first.image.write_bytes(second.image.read_bytes())
+    with pytest.raises(ComparisonError, match="is another scan in"):
+        compare(arms_of([run, copies]), "test")
+
+
+def test_without_truth_there_is_nothing_to_compare(make_run: Make, bare_cohort: Cohort, tmp_path: Path) -> None:
+    arms = arms_of([make_run(tmp_path / "run", bare_cohort, compare=("stso",))])
+    with pytest.raises(ComparisonError, match="no truth is known"):
+        compare_all(arms)
+    with pytest.raises(ComparisonError, match="no DSC on the test set"):
+        compare(arms, "test")
+
+
+def test_the_csv_holds_what_was_printed(run: ReadRun, tmp_path: Path) -> None:
+    found = compare_all(arms_of([run]))
+    write_comparison(found, tmp_path / "differences.csv")
+    with (tmp_path / "differences.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["set"], r["right"], float(r["mean"])) for r in rows] == [
+        (one.which, d.right, d.mean) for one in found for d in one.differences
+    ]
