@@ -275,7 +275,7 @@ class Engine:
         return Workplace(
             run_dir=self.run_dir,
             bundle=self._bundles.root("train"),
-            infer_bundle=self._bundles.root("predict"),
+            infer_bundle=None if self._bundles.inference is None else self._bundles.root("predict"),
             mapping=self._bundles.mapping,
             cohort=self.cohort.blind(),
             truths=self.cohort.truths(),
@@ -306,7 +306,8 @@ class Engine:
                 **_own_maps(self.cohort),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
-            "bundle": {"name": place.bundle.name, "inference": place.bundle_of("predict").name}
+            "bundle": {"name": place.bundle.name}
+            | ({"inference": place.infer_bundle.name} if place.infer_bundle else {})
             | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
         }
 
