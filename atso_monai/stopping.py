@@ -24,6 +24,10 @@ GRACE = 6.0
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name))
 
 
+STOPPED = "stopped by"
+"""How the last line of a log begins where a step was asked to stop."""
+
+
 class StopSignal(KeyboardInterrupt):
     """This process was asked to stop.
 
@@ -33,7 +37,7 @@ class StopSignal(KeyboardInterrupt):
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        super().__init__(f"{STOPPED} {signal.Signals(signum).name}")
 
     @property
     def exit_code(self) -> int:
