@@ -33,9 +33,9 @@ WAYS = ("engine", "worker", "writing", "checkpoint", "all")
 LONGEST = 240.0
 """Seconds after which a start that neither ends nor does anything has failed."""
 SETTINGS = {
-    "shape": "[48, 48, 24]", "labelled": "2", "reference": "4", "test": "2", "generations": "1", "epochs": "2",
+    "shape": "[48, 48, 24]", "labelled": "2", "reference": "4", "test": "2", "generations": "1", "epochs": "3",
     "views": "[axial, coronal]", "workers": "2", "checkpoint": "{iterations: 5}",
-    "overrides": "{train: {epoch_length: 30, batch_size: 4, learning_rate: 0.01}}",
+    "overrides": "{train: {epoch_length: 40, batch_size: 16, learning_rate: 0.01}}",
 }  # fmt: skip
 
 

@@ -80,3 +80,17 @@ def test_threads_change_nothing() -> None:
     thread.start()
     thread.join()
     assert found == [before]
+
+
+def test_a_request_that_was_obeyed_does_not_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "GRACE", 0.05)
+    heard = []
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with stop_signals(), postponed():
+            signal.raise_signal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+        time.sleep(0.2)
+        assert heard == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
