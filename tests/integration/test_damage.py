@@ -101,14 +101,14 @@ def test_a_disk_that_fills_is_told_and_the_run_goes_on_later(
     make_engine: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine has no room for the description of a step, then a step for its record."""
-    from atso_monai.engine import orders, worker
+    from atso_monai.engine import step_folder, worker
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "disk")
 
     settings = {"strategy": "supervised", "views": ["axial"]}
     for module, name, error in (
-        (orders, "write_text", RunFolderError),
+        (step_folder, "write_text", RunFolderError),
         (worker, "write_result", StepFailedError),
     ):
         with monkeypatch.context() as patch, pytest.raises(error, match=r"(?i)no space left"):

@@ -30,6 +30,7 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def tool() -> ModuleType:
     file = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
+    sys.path.append(str(file.parent))  # it has a file beside it
     spec = importlib.util.spec_from_file_location("kill_test", file)
     assert spec is not None
     assert spec.loader is not None
