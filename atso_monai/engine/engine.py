@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine import orders, tables
+from atso_monai.engine import orders, step_folder, tables
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
+from atso_monai.engine.identity import identity
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -38,7 +39,7 @@ from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError
-from atso_monai.files import as_given, hash_json, write_text
+from atso_monai.files import as_given, write_text
 from atso_monai.stopping import stop_signals
 from atso_monai.views import WHOLE
 
@@ -121,7 +122,7 @@ class Engine:
         self._executor, self._workers, self._threads = executor, workers, threads
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
-        self._checkpoint = mapped("checkpoint", checkpoint)
+        self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
 
     @property
     def cohort(self) -> Cohort:
@@ -138,10 +139,7 @@ class Engine:
     @property
     def scheme(self) -> Scheme:
         """What shapes the plan; ConfigError for values that no plan can have."""
-        known_keys("epochs", self._epochs, ("first", "later"))
-        if set(self._epochs) != {"first", "later"}:
-            raise ConfigError(f"epochs needs first and later. Received: {self._epochs}.")
-        checkpoint_interval(self._checkpoint)
+        known_keys("epochs", self._epochs, ("first", "later"), complete=True)
         known_keys("overrides", self._overrides, ("train", "inference"))
         if self._executor not in EXECUTORS:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
@@ -217,7 +215,8 @@ class Engine:
         with stop_signals(), held(self.run_dir):
             plan = self.plan()
             place, _ = self._check(plan, self._cache_dir / "facts")
-            settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
+            description = {"plan": asdict(self.scheme), "cohort": "cohort.json"}
+            settle(self.run_dir, identity(self.scheme, self.cohort, place), description)
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
             reporter = Reporter(plan, self.run_dir, self._slots)
@@ -241,7 +240,7 @@ class Engine:
                 plan,
                 executor,
                 draft=partial(orders.draft, place),
-                write=partial(orders.write, place),
+                write=partial(step_folder.write, place),
                 execute=run_step,
                 listener=reporter,
                 slots=self._slots,
@@ -283,33 +282,13 @@ class Engine:
             seed=self._seed,
             threads=self._threads,
             workers=self._workers,
-            interval=checkpoint_interval(self._checkpoint),
+            interval=self._interval,
             overlays=self._overlays,
             overrides=self._overrides,
             common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
             revealed=self.cohort.revealed() if "oracle" in strategies else None,
             keep_snapshot=self._shape["start"] == "snapshot",
         )
-
-    def _settings(self, place: Workplace) -> dict[str, Any]:
-        """All that shapes the results. ``compare`` may grow from one start to the next and is left out."""
-        return {
-            **{name: value for name, value in asdict(self.scheme).items() if name != "compare"},
-            "seed": self._seed,
-            "overlays": self._overlays,
-            "overrides": self._overrides,
-            "threads": self._threads,
-            "cohort": {
-                "fingerprint": self.cohort.fingerprint,
-                "labels": {str(index): name for index, name in self.cohort.labels.items()},
-                "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
-                **_own_maps(self.cohort),
-                "content": hash_json(sorted(place.contents.values()))[:16],
-            },
-            "bundle": {"name": place.bundle.name}
-            | ({"inference": place.infer_bundle.name} if place.infer_bundle else {})
-            | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
-        }
 
     def _greeting(self, plan: Plan) -> str:
         cohort = self.cohort
@@ -320,10 +299,3 @@ class Engine:
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
             f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
-
-
-def _own_maps(cohort: Cohort) -> dict[str, Any]:
-    """The label maps of single cases, in cohorts of several sources."""
-    cases = (*cohort.labelled, *cohort.reference, *cohort.test)
-    maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
-    return {"label_maps": hash_json(maps)[:16]} if maps else {}

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from atso_monai.adapter import FOLDER, SECTION, working_copy
-from atso_monai.bundle import CONFIG, set_ids
+from atso_monai.bundle import set_ids
 from atso_monai.checkpoint import Interval
 from atso_monai.cohort import Case, Cohort
 from atso_monai.engine.configuration import CONFIG_NAMES, configuration
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
-from atso_monai.engine.worker import LOG, Order, checkpoints_of
-from atso_monai.files import hash_file, hash_json, write_json, write_text
+from atso_monai.engine.worker import Order
+from atso_monai.files import hash_file, hash_json
 
 DATALIST = "datalist.json"
 CACHE = "cache"
-PREVIOUS_LOG = "log.previous.txt"
 
 
 @dataclass(frozen=True)
@@ -125,46 +120,6 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
 def bundle_files(bundle: Path) -> dict[str, str]:
     """SHA-256 of each configuration of a bundle, by file name; read once."""
     return {file.name: hash_file(file) for file in sorted((bundle / "configs").glob("*")) if file.is_file()}
-
-
-def write(place: Workplace, plan: Draft) -> str:
-    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log and a good checkpoint.
-
-    Returns:
-        Where a training goes on, or why its checkpoint is not used; else an empty text.
-    """
-    folder = Path(plan.order.folder)
-    checkpoints = checkpoints_of(plan.order)
-    problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
-    _clear(folder, kept)
-    write_json(folder / DATALIST, plan.datalist)
-    root = place.bundle_of(plan.order.kind)
-    write_json(folder / "metadata.json", metadata(root))
-    path = ""
-    if SECTION in plan.config:  # its own code and small files, where nothing that it writes can reach the original
-        working_copy(root, folder / FOLDER)
-        path = f"PYTHONPATH={FOLDER} "
-    head = (
-        f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
-        f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
-    )
-    write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
-    if problem:
-        return f"its checkpoint is not used, {problem}; starts anew"
-    return f"goes on at iteration {record.iteration} of {record.total}" if record and kept else ""
-
-
-def _clear(folder: Path, kept: Sequence[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / LOG).is_file():
-        os.replace(folder / LOG, folder / PREVIOUS_LOG)
-    for path in folder.iterdir():
-        if path.name in (*kept, PREVIOUS_LOG):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
 
 
 def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:

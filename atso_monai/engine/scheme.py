@@ -94,11 +94,13 @@ def at_least(what: str, value: object, least: int) -> None:
         raise ConfigError(f"{what} must be a whole number of at least {least}. Received: {value!r}.")
 
 
-def known_keys(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise ConfigError, with the nearest known word, unless all keys of ``given``, called ``what``, are known."""
+def known_keys(what: str, given: Mapping[str, Any], known: Sequence[str], complete: bool = False) -> None:
+    """Raise ConfigError unless all keys of ``given``, called ``what``, are known, and, where asked, ``complete``."""
     for key in given:
         if key not in known:
             raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
+    if complete and len(given) < len(known):
+        raise ConfigError(f"{what} needs {' and '.join(known)}. Received: {dict(given)}.")
 
 
 def checkpoint_interval(given: Mapping[str, Any]) -> Interval:

@@ -17,6 +17,7 @@ from atso_monai.engine.worker import LOG
 from atso_monai.errors import RunFolderError
 from atso_monai.files import read_json
 from atso_monai.handlers import read_progress
+from atso_monai.stopping import STOPPED
 
 
 def recorded_plan(run_dir: Path) -> Plan:
@@ -64,8 +65,10 @@ def _state(step: Step, reason: str | None, folder: Path) -> tuple[str, str]:
         result = read_result(folder)
         return "done", clock(result.seconds) if result else ""
     if (folder / LOG).is_file():
-        if "Traceback" in (text := (folder / LOG).read_text(encoding="utf-8", errors="replace")):
-            return "failed", text.strip().splitlines()[-1][:100]
+        text = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip()
+        last = text.splitlines()[-1] if text else ""
+        if "Traceback" in text and not last.startswith(STOPPED):  # ignite logs a stop with one, too
+            return "failed", last[:100]
         progress = read_progress(folder / "progress.json")
         share = f"{100 * progress['done'] / progress['total']:.0f}%" if progress.get("total") else ""
         return "begun", share
