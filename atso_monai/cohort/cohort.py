@@ -28,6 +28,10 @@ class Cohort:
         reference: the reference set R; a case may have a ``truth``, which only metrics read.
         test: the test set E; a case has a ``label``, which only metrics read.
         folds: ids of the reference cases of each fold; empty where none are drawn yet.
+        ignore: class index (after ``label_map``) of what nobody labelled: it counts in no loss and in no metric. It is
+            none of ``labels``, and class 0 is a class like any other where it is set. None: there is nothing to ignore.
+        truth_map: ``label_map`` of the reference and test cases, where they come from another data set than the
+            labelled ones; None: the same.
 
     Raises:
         CohortError: when a reference case has a ``label``, or another one a ``truth``.
@@ -40,6 +44,8 @@ class Cohort:
     reference: tuple[Case, ...] = ()
     test: tuple[Case, ...] = ()
     folds: Folds = field(default=())
+    ignore: int | None = None
+    truth_map: dict[int, int] | None = None
 
     def __post_init__(self) -> None:
         for role in ROLES:
@@ -51,6 +57,10 @@ class Cohort:
         for case in self.labelled + self.test:
             if case.truth is not None:
                 raise CohortError(f"Case {case.id!r} has a truth, {case.truth}, but is no reference case: use label.")
+
+    def map_of(self, role: str) -> dict[int, int] | None:
+        """Class index of each value in the label files of a role's cases; None where they hold class indices."""
+        return self.label_map if role == "labelled" or self.truth_map is None else self.truth_map
 
     def blind(self) -> Cohort:
         """The cohort without the truth of reference cases and the labels of test cases: all that training may see."""
@@ -121,6 +131,10 @@ class Cohort:
         }
         if self.label_map is not None:
             content["label_map"] = {str(value): index for value, index in sorted(self.label_map.items())}
+        if self.truth_map is not None:
+            content["truth_map"] = {str(value): index for value, index in sorted(self.truth_map.items())}
+        if self.ignore is not None:
+            content["ignore"] = self.ignore
         for role in ROLES:
             content[role] = [datalist.dump_case(case, folder) for case in getattr(self, role)]
         content["folds"] = [list(fold) for fold in self.folds]

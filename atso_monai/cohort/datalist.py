@@ -14,7 +14,7 @@ from atso_monai.files import read_json, write_json
 
 _ANSWER = {"labelled": "label", "reference": "truth", "test": "label"}
 _REQUIRED = ("name", "labels", "labelled", "reference", "test", "folds")
-_OPTIONAL = ("label_map", "fingerprint")
+_OPTIONAL = ("label_map", "truth_map", "ignore", "fingerprint")
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,12 @@ def parse(content: object, folder: str | Path, source: str) -> Parsed:
     fields: dict[str, Any] = {"name": _text(top["name"], f"{source}, name")}
     labels = integer_keys(top["labels"], f"{source}, labels")
     fields["labels"] = {index: _text(name, f"{source}, labels[{index}]") for index, name in labels.items()}
-    if top.get("label_map") is not None:
-        pairs = integer_keys(top["label_map"], f"{source}, label_map").items()
-        fields["label_map"] = {value: integer(index, f"{source}, label_map[{value}]") for value, index in pairs}
+    for name in ("label_map", "truth_map"):
+        if top.get(name) is not None:
+            pairs = integer_keys(top[name], f"{source}, {name}").items()
+            fields[name] = {value: integer(index, f"{source}, {name}[{value}]") for value, index in pairs}
+    if top.get("ignore") is not None:
+        fields["ignore"] = integer(top["ignore"], f"{source}, ignore")
     for role in _ANSWER:
         entries = listed(top[role], f"{source}, {role}")
         fields[role] = tuple(_case(e, role, folder, f"{source}, {role}[{n}]") for n, e in enumerate(entries))
