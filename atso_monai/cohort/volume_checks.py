@@ -48,10 +48,9 @@ def volume_problems(use: Use, facts: VolumeFacts) -> Iterator[Problem]:
 
 def _picture_problems(use: Use, facts: VolumeFacts) -> Iterator[Problem]:
     if use.kind == "image":
-        if facts.shape[2:] not in ((), (3,)) or has_palette(use.path):
-            what = (
-                f"the image must be RGB or grey. Received: shape {facts.shape}{', a palette' * has_palette(use.path)}"
-            )
+        palette = has_palette(use.path)
+        if palette or facts.shape[2:] not in ((), (3,)):
+            what = f"the image must be RGB or grey. Received: {'a palette' if palette else facts.shape}"
             yield use.problem(what, "Convert it to RGB, without transparency.")
     elif len(facts.shape) != 2:
         what = f"the {use.kind} must have one channel of class indices. Received: shape {facts.shape}"

@@ -40,7 +40,7 @@ def reduced_cross_entropy(
     counts = target != ignore_index
     labels = torch.where(counts, target, 0).long()
     if int(labels.min()) < 0 or int(labels.max()) >= len(table):
-        found = sorted(set(labels.unique().tolist()) - set(range(len(table))))
+        found = sorted(set(labels.flatten().tolist()) - set(range(len(table))))
         raise ValueError(f"Labels must be 0 to {len(table) - 1}, or {ignore_index} to ignore. Received: {found[:8]}.")
     exact = logits if logits.dtype == torch.float64 else logits.float()  # half precision has too few digits for sums
     classes = exact.log_softmax(1)

@@ -47,7 +47,9 @@ def class_iou(matrix: Matrix) -> npt.NDArray[np.float64]:
     """
     both = np.diag(matrix).astype(np.float64)
     either = matrix.sum(0) + matrix.sum(1) - np.diag(matrix)
-    return np.divide(both, either, out=np.full(len(matrix), np.nan), where=either > 0)
+    scores = np.full(len(matrix), np.nan)
+    np.divide(both, either, out=scores, where=either > 0)
+    return scores
 
 
 def mean_iou(matrix: Matrix) -> float:
