@@ -95,11 +95,7 @@ class PictureStore:
         native = (facts.grid[0], facts.grid[1])
         shape = self.shape(native)
         wanted = (3, *shape) if kind == "image" else shape
-        file = (
-            None
-            if self._cache_dir is None
-            else self._cache_dir / "volumes" / f"{self._key(facts, label_map, kind)}.npy"
-        )
+        file = self._file(facts, label_map, kind)
         kept = None if file is None else self._opened.get(file, wanted, "uint8")
         if kept is not None:
             return kept, native
@@ -108,20 +104,22 @@ class PictureStore:
             write_array(file, made, 0)
         return made, native
 
-    def _key(self, facts: VolumeFacts, label_map: LabelMap | None, kind: str) -> str:
+    def _file(self, facts: VolumeFacts, label_map: LabelMap | None, kind: str) -> Path | None:
+        if self._cache_dir is None:
+            return None
         mapping = None if label_map is None else sorted((int(k), int(v)) for k, v in label_map.items())
-        return hash_json(["picture", _FORMAT, facts.content, self.side, kind, mapping])[:40]
+        key = hash_json(["picture", _FORMAT, facts.content, self.side, kind, mapping])[:40]
+        return self._cache_dir / "volumes" / f"{key}.npy"
 
     def _make(self, path: AnyPath, array: Array, facts: VolumeFacts, label_map: LabelMap | None, kind: str) -> Array:
+        shape = self.shape(facts.grid)
         try:
             if kind == "label":
-                return _resized(
-                    map_labels(array, class_of_value(facts.values, label_map)), self.shape(facts.grid), kind
-                )
+                return _resized(map_labels(array, class_of_value(facts.values, label_map)), shape, kind)
             if array.dtype != np.uint8:
                 raise PrepareError(f"its pixels must be uint8, not {array.dtype}. Convert it to 8 bits.")
             colours = array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=2)
-            return np.ascontiguousarray(np.moveaxis(_resized(colours, self.shape(facts.grid), kind), 2, 0))
+            return np.ascontiguousarray(np.moveaxis(_resized(colours, shape, kind), 2, 0))
         except PrepareError as error:
             raise PrepareError(f"Cannot prepare {os.fspath(path)} as {kind} of a picture: {error}") from error
 
