@@ -17,6 +17,7 @@ from atso_monai.cohort import Case, Cohort
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
 from atso_monai.engine.worker import LOG, Order
 from atso_monai.files import hash_json, write_json, write_text
+from atso_monai.label_maps import LabelTable
 
 DATALIST = "datalist.json"
 CACHE = "cache"
@@ -43,6 +44,8 @@ class Workplace:
         common: ids that every configuration gets, e.g. ``num_classes``.
         revealed: the cohort with reference truth as labels, where a strategy may train on it.
         keep_snapshot: whether the trainings of generation 0 must leave an early snapshot.
+        label_suffix: how the names of the bundle's label files end.
+        reduction: the reduced classes, and the one that each class belongs to; None where no step has them.
     """
 
     run_dir: Path
@@ -57,6 +60,20 @@ class Workplace:
     common: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     revealed: Cohort | None = None
     keep_snapshot: bool = False
+    label_suffix: str = ".nii.gz"
+    reduction: LabelTable | None = None
+
+    def labels(self, reduced: bool) -> dict[int, str]:
+        """Names of the classes, or of the reduced classes."""
+        return self.reduction.labels if reduced and self.reduction else self.cohort.labels
+
+    def label_map(self, role: str, reduced: bool) -> dict[int, int] | None:
+        """Class index of each value in the label files of a role's cases; None where they hold class indices."""
+        known = self.cohort.map_of(role)
+        if not reduced or self.reduction is None:
+            return known
+        own = known if known is not None else {i: i for i in (*self.cohort.labels, self.cohort.ignore) if i is not None}
+        return {value: self.reduction.mapping.get(index, index) for value, index in own.items()}
 
     def folder(self, makes: str) -> Path:
         """The folder of an artefact."""
@@ -89,11 +106,11 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
     datalist: Any
     if step.kind == "score":
         datalist, contents, expected = _score_list(place, step, folder)
-        config = _score_config()
+        config = _score_config(place)
     else:
         datalist, contents = _case_list(place, step, folder)
         config = _bundle_config(place, step, folder)
-        expected = tuple(f"{case.id}.nii.gz" for case in _cases(place.cohort, step.cases))
+        expected = tuple(f"{case.id}{place.label_suffix}" for case in _cases(place.cohort, step.cases))
         if step.kind == "train":
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
     needs = {name: digests[name] for name in step.needs}
@@ -118,18 +135,27 @@ def write(place: Workplace, plan: Draft) -> None:
     write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
 
 
-def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
-    """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it."""
+def bundle_config(place: Workplace, kind: str, overlay: str = "", reduced: bool = False) -> dict[str, Any]:
+    """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it.
+
+    Args:
+        place: the run's workplace.
+        kind: ``train`` or ``predict``.
+        overlay: a further overlay, which a variant asks for.
+        reduced: whether the network has the reduced classes.
+    """
     name = CONFIG_NAMES[kind]
-    config = read_config(place.bundle, name, place.overlays)
+    config = read_config(place.bundle, name, (*place.overlays, overlay) if overlay else place.overlays)
     source = f"{place.bundle.name}/configs/{name}.yaml"
     override(config, place.overrides.get(name, {}), source)
     override(config, place.common.get(name, {}), source)
+    if reduced:
+        override(config, {"num_classes": len(place.labels(reduced))}, source)
     return config
 
 
 def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
-    config = bundle_config(place, step.kind)
+    config = bundle_config(place, step.kind, step.overlay, step.reduced)
     values: dict[str, Any] = {
         "datalist": DATALIST,
         "output_dir": "repeat",
@@ -163,11 +189,13 @@ def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[st
                 if found is None:
                     continue
                 item["label"] = str(found)
-                if place.cohort.label_map:
-                    item["label_map"] = _text_keys(place.cohort.label_map)
-                content.append(place.contents[found])
+                if label_map := place.label_map("labelled" if source == GIVEN else "reference", step.reduced):
+                    item["label_map"] = _text_keys(label_map)
+                content += [place.contents[found], *([item["label_map"]] if step.reduced else [])]
             elif source:
-                item["label"] = _relative(place.folder(source) / f"{case.id}.nii.gz", folder)
+                item["label"] = _relative(place.folder(source) / f"{case.id}{place.label_suffix}", folder)
+                if step.grouped:  # a group of classes comes after the classes: see ReducedClassLoss
+                    item["label_map"] = {str(k): len(place.cohort.labels) + k for k in place.labels(True)}
                 content.append(source)
             items.append(item)
             contents.append(content)
@@ -195,22 +223,26 @@ def _cases(cohort: Cohort, sets: Any) -> tuple[Case, ...]:
 def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, Any], list[Any], tuple[str, ...]]:
     """Pairs of label files to compare. Cases without known truth are left out of what needs it."""
     pairs, contents = [], []
+    label_map = place.label_map("test", step.reduced)
     for score in step.scores:
         for case in _cases(place.cohort, [score.cases]):
+            name = f"{case.id}{place.label_suffix}"
             right = place.truths.get(case.id) if score.right == TRUTH else None
             if score.right == TRUTH and right is None:
                 continue
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
-                "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right) if right else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "left": _relative(place.folder(score.left) / name, folder),
+                "right": str(right) if right else _relative(place.folder(score.right) / name, folder),
             }
-            if right is not None and place.cohort.label_map:
-                pair["right_map"] = _text_keys(place.cohort.label_map)
+            if right is not None and label_map:
+                pair["right_map"] = _text_keys(label_map)
             pairs.append(pair)
             contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
-    labels = {str(index): name for index, name in place.cohort.labels.items()}
-    return {"labels": labels, "pairs": pairs}, [labels, contents], ("scores.csv",)
+    head: dict[str, Any] = {"labels": {str(index): name for index, name in place.labels(step.reduced).items()}}
+    if place.cohort.ignore is not None:
+        head["ignore"] = place.cohort.ignore
+    return {**head, "pairs": pairs}, [*head.values(), contents], ("scores.csv",)
 
 
 def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
@@ -226,7 +258,12 @@ def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
     }
 
 
-def _score_config() -> dict[str, Any]:
+def _score_config(place: Workplace) -> dict[str, Any]:
+    """The bundle's own ``configs/score.yaml`` where it has one, else Dice."""
+    if list((place.bundle / "configs").glob("score.*")):
+        config = read_config(place.bundle, "score")
+        override(config, {"datalist": DATALIST, "output_dir": "repeat"}, f"{place.bundle.name}/configs/score.yaml")
+        return config
     return {
         "imports": ["$import atso_monai.metrics"],
         "output_dir": "repeat",

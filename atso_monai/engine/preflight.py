@@ -13,8 +13,11 @@ from monai.bundle import ConfigParser
 
 from atso_monai.cohort import Cohort, require_sound
 from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.engine.plan import Plan
 from atso_monai.errors import AtsoError, ConfigError
 from atso_monai.files import hash_json
+from atso_monai.label_maps import LabelTable, load_table
+from atso_monai.picture_file import is_picture
 from atso_monai.volume_file import VolumeFacts, inspect_volume
 
 Facts = Mapping[Path, VolumeFacts]
@@ -97,15 +100,52 @@ def require_devices(devices: Sequence[str]) -> None:
             )
 
 
-def try_network(place: Workplace) -> None:
+def require_reduction(name: str | Path | None, plan: Plan, cohort: Cohort) -> LabelTable | None:
+    """The table of reduced classes, where a step of the plan needs one.
+
+    Raises:
+        ConfigError: when it is missing, or does not give each class of the cohort a reduced class.
+    """
+    if not any(step.reduced for step in plan.steps):
+        return None
+    if name is None:
+        raise ConfigError("A variant has reduced classes, so reduction must name a label map. Received: None.")
+    table = load_table(name)
+    if sorted(table.mapping) != sorted(cohort.labels) or not table.groups:
+        raise ConfigError(
+            f"reduction {name} must give each of the classes {sorted(cohort.labels)} of {cohort.name!r} a reduced "
+            f"class. It has the values {sorted(table.mapping)}."
+        )
+    return table
+
+
+def require_same_kind(place: Workplace, facts: Facts) -> None:
+    """Refuse pictures for a bundle of volumes, and volumes for a bundle of pictures.
+
+    Raises:
+        ConfigError: names the first image of the other kind.
+    """
+    wanted = place.label_suffix == ".png"
+    for path in facts:
+        if is_picture(path) != wanted:
+            found, other = ("volume", "pictures") if wanted else ("picture", "volumes")
+            raise ConfigError(f"The bundle {place.bundle.name} is for {other}. Received: a {found}, {path}.")
+
+
+def try_network(place: Workplace, overlay: str = "", reduced: bool = False) -> None:
     """Make the networks of both configurations and pass an empty slice through them.
+
+    Args:
+        place: the run's workplace.
+        overlay: a further overlay, which a variant asks for.
+        reduced: whether the network has the reduced classes.
 
     Raises:
         ConfigError: when one cannot be made, the two differ, or the output does not fit the number of classes.
     """
-    shapes = {}
+    shapes, labels = {}, place.labels(reduced)
     for kind in ("train", "predict"):
-        parser = ConfigParser(bundle_config(place, kind))
+        parser = ConfigParser(bundle_config(place, kind, overlay, reduced))
         try:
             network = parser.get_parsed_content("network_def").eval()
             context = int(parser.get_parsed_content("context"))
@@ -116,11 +156,11 @@ def try_network(place: Workplace) -> None:
         except Exception as error:
             raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
         shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-        classes = len(place.cohort.labels)
+        classes = len(labels)
         if channels != classes and not (channels == 1 and classes == 2):
             raise ConfigError(
                 f"The network of {place.bundle.name} ({kind}) gives {channels} channels, but the cohort has {classes} "
-                f"classes ({', '.join(place.cohort.labels.values())}). Change out_channels, or map the labels."
+                f"classes ({', '.join(labels.values())}). Change out_channels, or map the labels."
             )
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(

@@ -19,18 +19,24 @@ from dataclasses import replace
 
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Outcome, Plan, Score, Step
 from atso_monai.engine.scheme import Scheme
+from atso_monai.engine.variant import Variant
 
 
 def build_plan(scheme: Scheme) -> Plan:
-    """The steps of a strategy and of those that it is compared with, shared where they are equal."""
+    """The steps of a strategy and of those that it is compared with or comes after, shared where they are equal."""
     steps: dict[str, Step] = {}
-    outcomes = []
-    for name in dict.fromkeys((scheme.strategy, *scheme.compare)):
-        builder = _Builder(scheme, name, prefix="" if name == scheme.strategy else f"compare/{name}/")
-        outcomes.append(builder.build())
-        for step in builder.steps:
-            steps.setdefault(step.makes, step)
-    return Plan(tuple(steps.values()), tuple(outcomes))
+    outcomes: dict[str, Outcome] = {}
+
+    def add(name: str) -> Outcome:
+        if name not in outcomes:
+            before = scheme.variants[name].after if name in scheme.variants else None
+            builder = _Builder(scheme, name, add(before) if before else None)
+            outcomes[name] = builder.build()
+            for step in builder.steps:
+                steps.setdefault(step.makes, step)
+        return outcomes[name]
+
+    return Plan(outcomes=tuple(add(name) for name in scheme.names), steps=tuple(steps.values()))
 
 
 def epochs_in_all(scheme: Scheme, strategy: str) -> int:
@@ -43,25 +49,38 @@ def epochs_in_all(scheme: Scheme, strategy: str) -> int:
 
 
 class _Builder:
-    """Collects the steps of one strategy; every artefact but those of generation 0 carries the strategy's prefix."""
+    """Collects the steps of one strategy; every artefact but those of generation 0 carries the strategy's prefix.
 
-    def __init__(self, scheme: Scheme, strategy: str, prefix: str) -> None:
-        self.scheme, self.strategy, self.prefix = scheme, strategy, prefix
+    Generation 0 is shared by all strategies with the same overlay and classes; for one that comes after another
+    strategy, ``before``, the last model and labels of that one take its place.
+    """
+
+    def __init__(self, scheme: Scheme, strategy: str, before: Outcome | None) -> None:
+        self.scheme, self.strategy, self.before = scheme.of(strategy), strategy, before
+        self.kind, self.prefix = scheme.kind(strategy), "" if strategy == scheme.strategy else f"compare/{strategy}/"
+        own = scheme.variants.get(strategy, Variant("supervised"))
+        self.overlay, self.reduced = own.overlay, own.reduced
+        words = list(dict.fromkeys(w for w in (own.overlay, "reduced" * own.reduced, str(own.epochs or "")) if w))
+        self.base = f"base/{'-'.join(words)}/" if words else ""
+        self.zero = " ".join(["0", *words])
+        self.first_model = before.models[0].rsplit("/", 1)[0] if before else f"{self.base}model/g0"
+        self.first_labels = before.labels[0].rsplit("/", 1)[0] if before else f"{self.base}labels/g1"
         self.steps: list[Step] = []
 
     def build(self) -> Outcome:
         """Add all steps of the strategy and say what it leaves."""
-        if self.strategy in ("supervised_matched", "oracle"):
+        if self.kind in ("supervised_matched", "oracle"):
             return self._one_training()
-        self._generation_0()
-        if self.strategy == "supervised":
-            return self._outcome("model/g0", "labels/g1", "0", prefix="")
-        return self._folds() if self.strategy == "atso" else self._synchronous()
+        if self.before is None:
+            self._generation_0()
+        if self.kind == "supervised":
+            return self._outcome("model/g0", "labels/g1", self.zero, prefix=self.base)
+        return self._folds() if self.kind == "atso" else self._synchronous()
 
     # --- strategies
 
     def _one_training(self) -> Outcome:
-        matched = self.strategy == "supervised_matched"
+        matched = self.kind == "supervised_matched"
         epochs = epochs_in_all(self.scheme, self._compared()) if matched else self.scheme.later_epochs
         sets = [(LABELLED, GIVEN)] + ([] if matched else [(f, TRUTH) for f in self.scheme.fold_names])
         model = self._train("model/final", sets, epochs, "final")
@@ -69,14 +88,13 @@ class _Builder:
         return self._outcome("model/final", "labels/final", "final")
 
     def _generation_0(self) -> None:
-        own, self.prefix = self.prefix, ""
-        model = self._train("model/g0", [(LABELLED, GIVEN)], self.scheme.first_epochs, "0")
-        for fold in self.scheme.fold_names:
-            self._predict(f"labels/g1/{fold}", model, [fold], "0")
-        self._predict_test("predictions/g0", model, "0")
-        scores = self._test_scores("predictions/g0", "all")
-        scores += [Score(f, f"labels/g1/{f}", TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
-        self._score("metrics/g0", scores, "0")
+        own, self.prefix = self.prefix, self.base
+        model = self._train("model/g0", [(LABELLED, GIVEN)], self.scheme.first_epochs, self.zero)
+        self._label_all("labels/g1", model, self.zero)
+        self._predict_test("predictions/g0", model, self.zero)
+        scores = self._test_scores(self._own("predictions/g0"), "all")
+        scores += [Score(f, f"{self.first_labels}/{f}", TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
+        self._score("metrics/g0", scores, self.zero)
         self.prefix = own
 
     def _synchronous(self) -> Outcome:
@@ -165,7 +183,7 @@ class _Builder:
 
     def _labels_of(self, t: int) -> str:
         """Folder of the labels that generation t trains on; those of the first come from M_0 and are shared."""
-        return "labels/g1" if t == 1 else self._own(f"labels/g{t}")
+        return self.first_labels if t == 1 else self._own(f"labels/g{t}")
 
     def _reference_sets(self, labels: str) -> list[tuple[str, str]]:
         """S and all of R with the pseudo labels of one folder."""
@@ -178,12 +196,12 @@ class _Builder:
         return next((s for s in order if s in named), "atso")
 
     def _start(self, t: int, teacher: str) -> tuple[str | None, bool]:
-        start = "teacher" if self.strategy == "self_learning" else self.scheme.start
+        start = "teacher" if self.kind == "self_learning" else self.scheme.start
         if start == "scratch":
             return None, False
         if start == "snapshot":
             return "model/g0", True
-        return (teacher if t == 1 else self._own(teacher)), False
+        return (self.first_model if t == 1 else self._own(teacher)), False
 
     def _final_start(self, last: int) -> tuple[str | None, bool]:
         return self._start(last + 1, f"model/g{last}/{self.scheme.fold_names[0]}")
@@ -204,8 +222,14 @@ class _Builder:
             self._add(
                 makes=self._own(f"{makes}/{view}"), kind="train", needs=needs, view=view, epochs=epochs,
                 sets=tuple(sets), start=begin, snapshot=snapshot, generation=generation,
+                grouped=any(self._grouped(source) for source in labels),
             )  # fmt: skip
         return tuple(self._own(f"{makes}/{view}") for view in self.scheme.views)
+
+    def _grouped(self, source: str) -> bool:
+        """Whether labels know the reduced classes only, where this strategy has all."""
+        reduced = self.before is not None and self.before.reduced
+        return reduced and not self.reduced and source.rsplit("/", 1)[0] == self.first_labels
 
     def _predict(self, makes: str, model: tuple[str, ...], cases: list[str], generation: str) -> str:
         self._add(makes=self._own(makes), kind="predict", needs=model, cases=tuple(cases), generation=generation)
@@ -227,7 +251,9 @@ class _Builder:
         scores = []
         for fold in self.scheme.fold_names:
             new, old = self._own(f"{after}/{fold}"), f"{self._labels_of(t)}/{fold}"
-            scores += [Score(fold, new, TRUTH, "dsc", "labels"), Score(fold, new, old, "change", "labels")]
+            scores.append(Score(fold, new, TRUTH, "dsc", "labels"))
+            if not self._grouped(old):  # labels of other classes have nothing to be compared with
+                scores.append(Score(fold, new, old, "change", "labels"))
         return scores
 
     def _score(self, makes: str, scores: list[Score], generation: str) -> None:
@@ -235,9 +261,12 @@ class _Builder:
         self._add(makes=self._own(makes), kind="score", needs=tuple(needs), scores=tuple(scores), generation=generation)
 
     def _add(self, **values: object) -> None:
-        self.steps.append(Step(strategy=self.strategy, **values))  # type: ignore[arg-type]
+        own = {"strategy": self.strategy, "overlay": self.overlay, "reduced": self.reduced}
+        self.steps.append(Step(**own, **values))  # type: ignore[arg-type]
 
     def _outcome(self, model: str, labels: str, generation: str, prefix: str | None = None) -> Outcome:
         at = self.prefix if prefix is None else prefix
         models = tuple(f"{at}{model}/{view}" for view in self.scheme.views)
-        return Outcome(self.strategy, models, tuple(f"{at}{labels}/{f}" for f in self.scheme.fold_names), generation)
+        names = tuple(f"{at}{labels}/{f}" for f in self.scheme.fold_names)
+        first = "" if self.before else self.zero
+        return Outcome(self.strategy, models, names, generation, self.kind, first, self.overlay, self.reduced)

@@ -31,8 +31,8 @@ class PictureDataset(Dataset[Sample]):
             :func:`load_datalist` takes.
         store: where the pictures are, and at which scale.
         transform: dictionary transform (a MONAI ``Compose``, say) on ``image`` (3, h, w) float32 and ``label``
-            (1, h, w) uint8; it must bring pictures of different sizes to one, and labels must stay whole numbers. If it is
-            ``Randomizable``, its random state is set anew for each draw. None: no change.
+            (1, h, w) uint8; it must bring pictures of different sizes to one, and labels must stay whole numbers. If
+            it is ``Randomizable``, its random state is set anew for each draw. None: no change.
         length: number of draws.
         seed: of all draws.
 
