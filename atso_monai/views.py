@@ -8,6 +8,10 @@ VIEWS = ("sagittal", "coronal", "axial")
 """View names in the order of the array axes that they slice."""
 
 
+WHOLE = "whole"
+"""In the place of a view: the one network of a bundle that knows no views."""
+
+
 def view_axis(view: str | int) -> int:
     """Array axis of a view, given by name or number: ``"axial"`` and 2 give 2.
 

@@ -72,14 +72,14 @@ def _write_configs(place: Workplace, folder: Path, views: Sequence[str], outcome
     for config, name in ((inference, "inference"), (train, "train")):
         write_text(folder / "configs" / f"{name}.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     metadata = read_json(place.bundle / "configs" / "metadata.json")
-    labels = place.labels(outcome.reduced)
+    labels = place.classes.names(outcome.reduced)
     metadata["network_data_format"]["outputs"]["pred"]["num_channels"] = len(labels)
     metadata["network_data_format"]["outputs"]["pred"]["channel_def"] = _text_keys(labels)
     write_json(folder / "configs" / "metadata.json", metadata)
 
 
 def _readme(place: Workplace, outcome: Outcome, tables: str) -> str:
-    cohort, labels = place.cohort, place.labels(outcome.reduced)
+    cohort, labels = place.cohort, place.classes.names(outcome.reduced)
     return README.format(
         title=f"{place.bundle.name}, trained by {outcome.strategy}",
         labels=", ".join(label for index, label in labels.items() if index or cohort.ignore is not None),

@@ -49,7 +49,7 @@ class Engine:
         compare: further strategies to run beside it, for the tables.
         generations: teacher-student rounds (T).
         epochs: ``{"first": epochs of M_0, "later": epochs of all others}``, or one number for both.
-        views: views with a network each; ``[picture]`` for a bundle of pictures.
+        views: views with a network each; ``[whole]`` for a bundle that knows no views.
         start: where students start: ``scratch``, ``snapshot`` (of M_0) or ``teacher``.
         evaluate_each_generation: also train and test each generation's own model on all of R.
         final_labels: ``updated`` or ``algorithm_1``, see :class:`~atso_monai.engine.scheme.Scheme`.

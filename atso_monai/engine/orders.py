@@ -14,6 +14,7 @@ import yaml
 
 from atso_monai.bundle import CONFIG, override, read_config
 from atso_monai.cohort import Case, Cohort
+from atso_monai.engine.classes import Classes
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
 from atso_monai.engine.worker import LOG, Order
 from atso_monai.files import hash_json, write_json, write_text
@@ -63,17 +64,10 @@ class Workplace:
     label_suffix: str = ".nii.gz"
     reduction: LabelTable | None = None
 
-    def labels(self, reduced: bool) -> dict[int, str]:
-        """Names of the classes, or of the reduced classes."""
-        return self.reduction.labels if reduced and self.reduction else self.cohort.labels
-
-    def label_map(self, role: str, reduced: bool) -> dict[int, int] | None:
-        """Class index of each value in the label files of a role's cases; None where they hold class indices."""
-        known = self.cohort.map_of(role)
-        if not reduced or self.reduction is None:
-            return known
-        own = known if known is not None else {i: i for i in (*self.cohort.labels, self.cohort.ignore) if i is not None}
-        return {value: self.reduction.mapping.get(index, index) for value, index in own.items()}
+    @property
+    def classes(self) -> Classes:
+        """What class indices mean."""
+        return Classes(self.cohort, self.reduction)
 
     def folder(self, makes: str) -> Path:
         """The folder of an artefact."""
@@ -150,7 +144,7 @@ def bundle_config(place: Workplace, kind: str, overlay: str = "", reduced: bool 
     override(config, place.overrides.get(name, {}), source)
     override(config, place.common.get(name, {}), source)
     if reduced:
-        override(config, {"num_classes": len(place.labels(reduced))}, source)
+        override(config, {"num_classes": len(place.classes.names(reduced))}, source)
     return config
 
 
@@ -189,13 +183,13 @@ def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[st
                 if found is None:
                     continue
                 item["label"] = str(found)
-                if label_map := place.label_map("labelled" if source == GIVEN else "reference", step.reduced):
+                if label_map := place.classes.of_file("labelled" if source == GIVEN else "reference", step.reduced):
                     item["label_map"] = _text_keys(label_map)
                 content += [place.contents[found], *([item["label_map"]] if step.reduced else [])]
             elif source:
                 item["label"] = _relative(place.folder(source) / f"{case.id}{place.label_suffix}", folder)
-                if step.grouped:  # a group of classes comes after the classes: see ReducedClassLoss
-                    item["label_map"] = {str(k): len(place.cohort.labels) + k for k in place.labels(True)}
+                if step.grouped:
+                    item["label_map"] = _text_keys(place.classes.of_group())
                 content.append(source)
             items.append(item)
             contents.append(content)
@@ -223,7 +217,7 @@ def _cases(cohort: Cohort, sets: Any) -> tuple[Case, ...]:
 def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, Any], list[Any], tuple[str, ...]]:
     """Pairs of label files to compare. Cases without known truth are left out of what needs it."""
     pairs, contents = [], []
-    label_map = place.label_map("test", step.reduced)
+    label_map = place.classes.of_file("test", step.reduced)
     for score in step.scores:
         for case in _cases(place.cohort, [score.cases]):
             name = f"{case.id}{place.label_suffix}"
@@ -239,7 +233,7 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
                 pair["right_map"] = _text_keys(label_map)
             pairs.append(pair)
             contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
-    head: dict[str, Any] = {"labels": {str(index): name for index, name in place.labels(step.reduced).items()}}
+    head: dict[str, Any] = {"labels": {str(index): name for index, name in place.classes.names(step.reduced).items()}}
     if place.cohort.ignore is not None:
         head["ignore"] = place.cohort.ignore
     return {**head, "pairs": pairs}, [*head.values(), contents], ("scores.csv",)

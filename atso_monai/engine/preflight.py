@@ -143,7 +143,7 @@ def try_network(place: Workplace, overlay: str = "", reduced: bool = False) -> N
     Raises:
         ConfigError: when one cannot be made, the two differ, or the output does not fit the number of classes.
     """
-    shapes, labels = {}, place.labels(reduced)
+    shapes, labels = {}, place.classes.names(reduced)
     for kind in ("train", "predict"):
         parser = ConfigParser(bundle_config(place, kind, overlay, reduced))
         try:

@@ -9,13 +9,11 @@ from typing import Any
 from atso_monai.engine.plan import fold_name
 from atso_monai.engine.variant import Variant, read_variants
 from atso_monai.errors import ConfigError, one_of
-from atso_monai.views import VIEWS
+from atso_monai.views import VIEWS, WHOLE
 
 STRATEGIES = ("supervised", "supervised_matched", "self_learning", "stso", "atso", "oracle")
 STARTS = ("scratch", "snapshot", "teacher")
 FINAL_LABELS = ("updated", "algorithm_1")
-PICTURE = "picture"
-"""The one view of a bundle for pictures."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Scheme:
     Attributes:
         strategy: the strategy whose model and labels the run delivers.
         compare: further strategies to run beside it, for the tables.
-        views: one network per view.
+        views: one network per view; ``whole`` alone for a bundle that knows no views.
         folds: number of reference folds.
         generations: number of teacher-student rounds, T in the paper.
         first_epochs: epochs of M_0.
@@ -63,8 +61,8 @@ class Scheme:
         at_least("folds", self.folds, 2 if "atso" in map(self.kind, self.names) else 1)
         at_least("epochs first", self.first_epochs, 1)
         at_least("epochs later", self.later_epochs, 1)
-        for view in self.views:
-            one_of("views", view, (*VIEWS, PICTURE))
+        for view in self.views if self.views != (WHOLE,) else ():
+            one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
             raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")
         folded = [name for name in self.names if self.kind(name) == "atso"]

@@ -94,7 +94,8 @@ def label_table(plan: Plan, rows: Sequence[Row]) -> str:
 
 def _by_label(rows: Sequence[Row], outcome: Outcome) -> dict[str, list[str]]:
     """For each label that a strategy was measured on: its mean on the test set and of its pseudo labels."""
-    labels = [label for label in dict.fromkeys(row["label"] for row in rows) if label != "foreground"]
+    own = [r for r in rows if r["generation"] == outcome.generation and r["strategy"] == outcome.strategy] or rows
+    labels = [label for label in dict.fromkeys(row["label"] for row in own) if label != "foreground"]
     found = {label: outcome_values(rows, outcome, label) for label in labels}
     return {label: [mean(values) for values in pair] for label, pair in found.items() if any(pair)}
 
