@@ -91,19 +91,17 @@ def scans(images: Sequence[str | Path], suffix: str = ".nii.gz") -> list[dict[st
         PrepareError: when a path is missing or no volume, two files have one name, or there is no file at all.
     """
     usable, known = (is_picture, PICTURE_SUFFIXES) if suffix == ".png" else (is_volume_file, SUFFIXES)
-    files: list[Path] = []
+    kind, files = "picture" if suffix == ".png" else "volume file", list[Path]()
     for path in map(Path, images):
         if path.is_dir():
             files += sorted(f for f in path.iterdir() if usable(f))
         elif path.is_file() and usable(path):
             files.append(path)
         else:
-            what = "is no volume file" if path.exists() else "does not exist"
+            what = f"is no {kind}" if path.exists() else "does not exist"
             raise PrepareError(f"{path} {what}. Give files that end in {', '.join(known)}, or folders of them.")
     if not files:
-        raise PrepareError(
-            f"There is no {'picture' if suffix == '.png' else 'volume file'} in {', '.join(map(str, images))} ({', '.join(known)})."
-        )
+        raise PrepareError(f"There is no {kind} in {', '.join(map(str, images))} ({', '.join(known)}).")
     seen: dict[str, Path] = {}
     for file in files:
         if (other := seen.setdefault(case_id(file), file)) is not file:
