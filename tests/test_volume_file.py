@@ -169,7 +169,7 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
 
 def test_missing_folder_and_unknown_names_are_named(tmp_path: Path) -> None:
     (tmp_path / "folder.nii.gz").mkdir()
-    for name, reason in [("no.nii.gz", "no such file"), ("folder.nii.gz", "it is a folder"), ("x.png", "must end in")]:
+    for name, reason in [("no.nii.gz", "no such file"), ("folder.nii.gz", "it is a folder"), ("x.bmp", "must end in")]:
         with pytest.raises(PrepareError, match=reason) as caught:
             read_volume(tmp_path / name)
         assert name in str(caught.value)

@@ -74,7 +74,8 @@ class Cohort:
     def revealed(self) -> Cohort:
         """The cohort in which every reference case with a known truth is a labelled case (strategy ``oracle`` only).
 
-        Reference cases without truth stay; folds keep only these, and a fold that loses all of its cases goes.
+        Reference cases without truth stay; folds keep only these, and a fold that loses all of its cases goes. The
+        files of the cases that moved keep their meaning, which is ``truth_map`` where the cohort has one.
         """
         known = tuple(case.as_labelled() for case in self.reference if case.truth is not None)
         left = tuple(case for case in self.reference if case.truth is None)

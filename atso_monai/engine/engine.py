@@ -254,6 +254,11 @@ class Engine:
                 "fingerprint": self.cohort.fingerprint,
                 "labels": {str(index): name for index, name in self.cohort.labels.items()},
                 "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
+                **(
+                    {"truth_map": {str(a): b for a, b in self.cohort.truth_map.items()}}
+                    if self.cohort.truth_map
+                    else {}
+                ),
                 "content": hash_json(sorted(place.contents.values()))[:16],
             },
             "bundle": {"name": place.bundle.name}
