@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
+from monai.bundle import ConfigParser
 from monai.transforms import Compose, RandFlipd, RandSpatialCropd, SpatialPadd
 from PIL import Image
 
+from atso_monai.bundle import find_bundle, read_config
 from atso_monai.errors import PrepareError
 from atso_monai.handlers import LabelSaver
 from atso_monai.prepare import PictureCases, PictureDataset, PictureStore, one_case, probabilities_to_native
@@ -144,3 +146,22 @@ def test_predictions_are_written_as_png_on_the_pictures_own_grid(tmp_path: Path,
     assert written.shape == (40, 32) and (written[:20] == 2).all() and (written[20:] == 3).all()
     with pytest.raises(PrepareError, match="is there already"):
         saver(engine)
+
+
+def test_the_augmentation_of_the_street_bundles_moves_image_and_label_alike(tmp_path: Path) -> None:
+    config = read_config(find_bundle("camvid"), "train")
+    config["train"]["augmentation"]["transforms"] = config["train"]["augmentation"]["transforms"][:5]  # geometry
+    transform = ConfigParser(config).get_parsed_content("train::augmentation")
+    label = np.kron(np.random.default_rng(0).integers(0, 2, (18, 24)), np.ones((10, 10))).astype(np.uint8)
+    files = save(tmp_path / "image.png", np.stack([label * 255] * 3, -1)), save(tmp_path / "label.png", label)
+    store = PictureStore(None)
+    data = PictureDataset([{"image": str(files[0]), "label": str(files[1])}], store, transform, length=20, seed=1)
+    shares = []
+    for sample in data:
+        inside = sample["label"][0] != 255
+        shown = (sample["image"][0] > 0.5).long()
+        shares.append(float((shown == sample["label"][0])[inside].float().mean()))
+        for dy, dx in ((0, 1), (1, 0)):  # no shift by a pixel fits better
+            moved = torch.roll(shown, (dy, dx), (0, 1)), torch.roll(shown, (-dy, -dx), (0, 1))
+            assert all(float((m == sample["label"][0])[inside].float().mean()) < shares[-1] for m in moved)
+    assert min(shares) > 0.97
