@@ -25,6 +25,8 @@ from atso_monai.engine.preflight import (
     content_hashes,
     require_devices,
     require_hounsfield,
+    require_reduction,
+    require_same_kind,
     training_size,
     try_network,
 )
@@ -57,10 +59,13 @@ class Engine:
         compare: further strategies to run beside it, for the tables.
         generations: teacher-student rounds (T).
         epochs: ``{"first": epochs of M_0, "later": epochs of all others}``, or one number for both.
-        views: views with a network each.
+        views: views with a network each; ``[whole]`` for a bundle that knows no views.
         start: where students start: ``scratch``, ``snapshot`` (of M_0) or ``teacher``.
         evaluate_each_generation: also train and test each generation's own model on all of R.
         final_labels: ``updated`` or ``algorithm_1``, see :class:`~atso_monai.engine.scheme.Scheme`.
+        variants: strategies of one's own, by name: settings of :class:`~atso_monai.engine.variant.Variant`.
+        reduction: the label map to the reduced classes of variants: the name of one that comes with the package, or the
+            path of a JSON file, see :func:`atso_monai.label_maps.load_table`.
         diagnostics: let fold models also predict the reference cases that they trained on.
         seed: of the run; each step's own seed comes from it and the step's name.
         overlays: names of overlays of the bundle's configurations.
@@ -94,6 +99,8 @@ class Engine:
         evaluate_each_generation: bool = False,
         final_labels: str = "updated",
         diagnostics: bool = True,
+        variants: Mapping[str, Mapping[str, Any]] | None = None,
+        reduction: str | Path | None = None,
         seed: int = 0,
         overlays: Sequence[str] = (),
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
@@ -112,10 +119,11 @@ class Engine:
         self._shape = {
             "strategy": strategy, "compare": listed("compare", compare), "views": listed("views", views),
             "generations": generations, "start": start, "evaluate_each_generation": evaluate_each_generation,
-            "final_labels": final_labels, "diagnostics": diagnostics,
+            "final_labels": final_labels, "diagnostics": diagnostics, "variants": mapped("variants", variants),
         }  # fmt: skip
         both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
         self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
+        self._reduction = reduction
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
         file = None if mapping is None else as_given(mapping).absolute()
         self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
@@ -198,9 +206,14 @@ class Engine:
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
+        require_same_kind(place, facts)
         place = self._workplace(plan, contents, training_size(place, facts))
         require_hounsfield(place, facts)
-        (rehearse if self._bundles.adapted else try_network)(place)
+        if self._bundles.adapted:
+            rehearse(place)
+        else:
+            for overlay, reduced in dict.fromkeys((step.overlay, step.reduced) for step in plan.steps):
+                try_network(place, overlay, reduced)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
         return place, facts
 
@@ -269,7 +282,7 @@ class Engine:
     def _workplace(
         self, plan: Plan, contents: Mapping[Path, str] | None = None, size: Sequence[int] | None = None
     ) -> Workplace:
-        strategies = {outcome.strategy for outcome in plan.outcomes}
+        kinds = {outcome.kind for outcome in plan.outcomes}
         classes = {"num_classes": len(self.cohort.labels)}
         return Workplace(
             run_dir=self.run_dir,
@@ -286,8 +299,10 @@ class Engine:
             overlays=self._overlays,
             overrides=self._overrides,
             common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
-            revealed=self.cohort.revealed() if "oracle" in strategies else None,
+            revealed=self.cohort.revealed() if "oracle" in kinds else None,
             keep_snapshot=self._shape["start"] == "snapshot",
+            label_suffix=str(self._bundles.label_suffix),
+            reduction=require_reduction(self._reduction, plan, self.cohort),
         )
 
     def _greeting(self, plan: Plan) -> str:

@@ -12,12 +12,12 @@ from atso_monai.files import hash_json
 
 
 def identity(scheme: Scheme, cohort: Cohort, place: Workplace) -> dict[str, Any]:
-    """All that shapes the results. ``compare`` may grow from one start to the next and is left out.
+    """All that shapes the results. ``compare`` and ``variants`` may grow from one start to the next and are left out.
 
     Neither are workers, devices and the checkpoints of trainings in it, which may change from start to start.
     """
     return {
-        **{name: value for name, value in asdict(scheme).items() if name != "compare"},
+        **{name: value for name, value in asdict(scheme).items() if name not in ("compare", "variants")},
         "seed": place.seed,
         "overlays": place.overlays,
         "overrides": place.overrides,
