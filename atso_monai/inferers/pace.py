@@ -19,8 +19,7 @@ class Pace:
         precision: number type of the networks, see :mod:`~atso_monai.inferers.precision`.
         order: views in the order in which they are computed.
         prune: the last view of the coarse round leaves out slices that cannot matter.
-        waste: in a fine round, how many times more pixels a batch on a common box may have than its slices on their
-            own boxes.
+        waste: in a fine round, how many times more pixels a batch of one size may have than its slices' own boxes.
         channels_last: memory layout of the networks' input.
         levels: the coarse score of a view is rounded to this many steps. The release stores it in 8 bits, and networks
             whose rounds do not settle can make a different organ out of a different last digit.
@@ -44,7 +43,7 @@ EXACT = Pace(1, "float32", ("sagittal", "coronal", "axial"), False, 1.0, False)
 
 
 def fast_pace(batch_size: int, precision: str) -> Pace:
-    """Batches on common boxes, in reduced precision; the view that is pruned is the coronal one.
+    """Batches of boxes of similar size, in reduced precision; the view that is pruned is the coronal one.
 
     Abdominal organs take up the smallest part of their scan from front to back.
 
