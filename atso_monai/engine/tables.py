@@ -11,6 +11,8 @@ from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.files import atomic_path
 
 Row = dict[str, str]
+GLOBAL = "global_dsc"
+"""Metric of all cases of a set as one volume."""
 TITLES = {"dsc": "DSC", "iou": "IoU"}
 MOST_LABELS = 6
 """Of more labels, the test set and the pseudo labels get a table each."""
@@ -52,7 +54,7 @@ def select(rows: Iterable[Row], fold: str = "", **wanted: str) -> list[float]:
 
 def truth_metric(rows: Iterable[Row]) -> str:
     """The metric against the truth, such as ``dsc`` or ``iou``; empty where no truth is known."""
-    return next((row["metric"] for row in rows if row["metric"] not in ("agreement", "change")), "")
+    return next((row["metric"] for row in rows if row["metric"] not in ("agreement", "change", GLOBAL)), "")
 
 
 def main_label(rows: Iterable[Row]) -> str:
@@ -64,12 +66,15 @@ def main_label(rows: Iterable[Row]) -> str:
 def outcome_table(plan: Plan, rows: Sequence[Row]) -> str:
     """One line per strategy: epochs spent, metric on the test set, and of the final pseudo labels."""
     label, name = main_label(rows), TITLES.get(truth_metric(rows), truth_metric(rows))
-    lines = [["strategy", "epochs", f"test {name}", f"pseudo-label {name}"]]
+    whole = any(row["metric"] == GLOBAL for row in rows)
+    lines = [["strategy", "epochs", f"test {name}", f"pseudo-label {name}", *(["global test DSC"] if whole else [])]]
     for outcome in plan.outcomes:
         cells = [spread(values) for values in outcome_values(rows, outcome, label)]
+        cells += [spread(outcome_values(rows, outcome, label, GLOBAL)[0])] if whole else []
         lines.append([outcome.strategy, str(epochs_of(plan, outcome.strategy)), *cells])
-    pooled = any(not row["case"] for row in rows)
+    pooled = any(not row["case"] and row["metric"] == truth_metric(rows) for row in rows)
     how = "over all pixels of a set" if pooled else "mean ± standard deviation over cases"
+    how += "; global: all test cases as one volume" if whole else ""
     return f"{name} in %, {label}: {how}\n" + align(lines)
 
 
@@ -107,10 +112,12 @@ def _label_lines(
     return f"{what}\n{align([['strategy', *labels], *lines])}"
 
 
-def outcome_values(rows: Sequence[Row], outcome: Outcome, label: str) -> tuple[list[float], list[float]]:
-    """Metric of one label: of the final model on the test set, and of the final pseudo labels."""
+def outcome_values(
+    rows: Sequence[Row], outcome: Outcome, label: str, metric: str | None = None
+) -> tuple[list[float], list[float]]:
+    """Metric of one label (None: that against the truth): of the final model on the test set, of the pseudo labels."""
     own = "" if outcome.generation == outcome.first else outcome.strategy
-    at = {"generation": outcome.generation, "metric": truth_metric(rows), "label": label}
+    at = {"generation": outcome.generation, "metric": metric or truth_metric(rows), "label": label}
     test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
     reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
     return select(test, **at), select(reference, **at)

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path, read_json
-from atso_monai.metrics.overlap import dice_scores, foreground_dice
+from atso_monai.metrics.overlap import class_counts, dice_of, foreground_counts
 from atso_monai.transforms import MapLabels
 from atso_monai.volume_file import read_volume
 
 FOREGROUND = "foreground"
+GLOBAL = "global_dsc"
 Labels = np.ndarray[Any, Any]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -102,22 +105,39 @@ class Sheet(ABC):
 class ScoreSheet(Sheet):
     """Dice of pairs of label files, per class and for the whole foreground, as :class:`Sheet` takes them.
 
+    The rows of a case come first, in the order of the pairs; ``foreground`` comes last where there are several classes.
+    After all of them, rows of the metric ``global_dsc``, whose ``case`` and ``fold`` are empty: all cases of a set as
+    one volume (ATSO, section 5.1), for what was compared with the truth (metric ``dsc``).
+
     The table: the columns of the pairs, then ``label``, ``value`` (Dice in [0, 1]).
     """
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The table's rows, in the order of the pairs; ``foreground`` comes last where there are several classes."""
-        names = {index: name for index, name in self.names.items() if index != 0}
-        ignore = self.ignore
+        """The table's rows."""
+        pooled: dict[tuple[tuple[str, str], ...], Counts] = {}
         for pair in self.compared():
-            left, right = pair.left, pair.right
-            if ignore is not None:
-                left, right = left[right != ignore], right[right != ignore]
-            scores = dice_scores(left, right, list(names))
-            for index, name in names.items():
-                yield {**pair.columns, "label": name, "value": f"{scores[index]:.6f}"}
-            if len(names) > 1:
-                yield {**pair.columns, "label": FOREGROUND, "value": f"{foreground_dice(left, right):.6f}"}
+            counts = self._counts(pair)
+            yield from self._rows(pair.columns, counts)
+            if pair.columns.get("metric") == "dsc":
+                joint = {"case": "", "fold": "", "metric": GLOBAL}
+                whole = tuple((name, joint.get(name, text)) for name, text in pair.columns.items())
+                pooled[whole] = pooled.get(whole, np.zeros_like(counts)) + counts
+        for columns, counts in pooled.items():
+            yield from self._rows(dict(columns), counts)
+
+    def _counts(self, pair: Compared) -> Counts:
+        """Voxels of each class, and of the foreground where there are several: (labels, 3)."""
+        left, right = pair.left, pair.right
+        if self.ignore is not None:
+            left, right = left[right != self.ignore], right[right != self.ignore]
+        classes = [index for index in self.names if index != 0]
+        counts = class_counts(left, right, classes)
+        return np.vstack([counts, foreground_counts(left, right)]) if len(classes) > 1 else counts
+
+    def _rows(self, columns: Mapping[str, str], counts: Counts) -> Iterator[dict[str, Any]]:
+        names = [name for index, name in self.names.items() if index != 0]
+        for name, row in zip([*names, FOREGROUND], counts, strict=False):
+            yield {**columns, "label": name, "value": f"{dice_of(row):.6f}"}
 
 
 def _frozen(label_map: Mapping[str, int] | None) -> tuple[tuple[int, int], ...]:

@@ -104,6 +104,13 @@ def test_each_of_several_classes_has_its_own_column(plan: Plan) -> None:
     assert "of each label" not in tables.summary(plan, ROWS)
 
 
+def test_all_test_cases_as_one_volume(plan: Plan) -> None:
+    whole = {"metric": "global_dsc", "generation": "final", "model": "final", "set": "test", "fold": "", "case": ""}
+    head, first, second, *_ = cells(tables.outcome_table(plan, [*ROWS, row(0.83, **whole)]))
+    assert head[-1] == "global test DSC" and first[-1] == "83.0" and second[-1] == "-"
+    assert first[:-1] == cells(tables.outcome_table(plan, ROWS))[1]
+
+
 def test_without_truth_there_is_no_dsc_to_show(plan: Plan) -> None:
     rows = [r for r in ROWS if r["metric"] != "dsc"]
     text = tables.summary(plan, rows)
