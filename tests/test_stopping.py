@@ -4,11 +4,20 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from atso_monai import stopping
 from atso_monai.stopping import StopSignal, asked_to_stop, obey, postponed, stop_signals
+
+
+@pytest.fixture(autouse=True)
+def _foreground() -> Iterator[None]:
+    """A process that was started in the background ignores Ctrl-C from its start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])

@@ -49,11 +49,16 @@ def test_the_target_learns_19_classes_from_5_on_pictures_of_any_size(data: Path,
     ).run()
     items = json.loads((tmp_path / "run" / "model" / "g1" / "whole" / "datalist.json").read_text(encoding="utf-8"))
     by_id = {item["id"]: item["label_map"] for item in items}
-    assert set(by_id) == {"ulm_000000_000019", "ulm_000001_000019", "v0", "v1"}
-    assert by_id["ulm_000000_000019"]["26"] == 13, "a car of Cityscapes"
-    assert by_id["v0"] == {str(k): 19 + k for k in range(5)}, "groups of classes of the pseudo labels"
+    assert set(by_id) == {
+        "cityscapes_ulm_000000_000019",
+        "cityscapes_ulm_000001_000019",
+        "mapillary_v0",
+        "mapillary_v1",
+    }
+    assert by_id["cityscapes_ulm_000000_000019"]["26"] == 13, "a car of Cityscapes"
+    assert by_id["mapillary_v0"] == {str(k): 19 + k for k in range(5)}, "groups of classes of the pseudo labels"
     for name, shape in (("v0", (48, 40)), ("v1", (56, 40))):
-        label = np.asarray(Image.open(run.pseudo_labels / f"{name}.png"))
+        label = np.asarray(Image.open(run.pseudo_labels / f"mapillary_{name}.png"))
         assert label.shape == shape and label.max() < 19
     assert {row["label"] for row in run.rows if row["strategy"] == "stso_5_target"} >= {"road", "mean"}
     assert "vehicle" in run.tables and "ATSO" in (run.bundle / "docs" / "README.md").read_text(encoding="utf-8")
