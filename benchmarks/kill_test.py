@@ -25,7 +25,7 @@ from pathlib import Path
 
 from atso_monai.cli.main import main as atso
 from atso_monai.engine import AtsoWorkflow  # noqa: F401 - imported before processes are forked
-from atso_monai.engine.executors import PRELOAD
+from atso_monai.engine.processes import PRELOAD
 from atso_monai.engine.record import why_not_done
 from atso_monai.files import hash_file
 

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from atso_monai.checkpoint import CheckpointFolder
-from atso_monai.engine.executors import LEAVE
 from atso_monai.engine.plan import Plan, Step
+from atso_monai.engine.processes import LEAVE
 from atso_monai.engine.record import Result
 from atso_monai.handlers import read_progress
 

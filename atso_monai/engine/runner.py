@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from atso_monai.engine.executors import describe
 from atso_monai.engine.orders import Draft
 from atso_monai.engine.plan import Plan, Step
+from atso_monai.engine.processes import describe
 from atso_monai.engine.record import Result, read_result, why_not_done
 from atso_monai.engine.schedule import ready
 from atso_monai.engine.worker import LOG, Order
-from atso_monai.errors import StepFailedError
+from atso_monai.errors import ClusterLostError, StepFailedError
 from atso_monai.stopping import obey
 
 
@@ -65,6 +65,7 @@ def walk(
         The record of every step, by artefact.
 
     Raises:
+        ClusterLostError: when the executor lost its workers for good.
         StepFailedError: for the first step that fails, after the steps that ran beside it have ended.
         StopSignal: when this process was asked to stop.
     """
@@ -119,6 +120,8 @@ class _Walk:
         for future in done:
             step, order = self.running.pop(future)
             error = future.exception()
+            if isinstance(error, ClusterLostError):  # not the fault of any step
+                raise error
             if error is None:
                 self.results[step.makes] = Result(**future.result())
                 self.listener.finished(step, self.results[step.makes])

@@ -107,16 +107,17 @@ def run_bundle(
 
 def checkpoints_of(order: Order) -> CheckpointFolder:
     """Where a training keeps its checkpoint: good for the same request, versions and threads only."""
-    return CheckpointFolder(Path(order.folder), {"key": order.key, "threads": order.threads, **_versions()})
+    return CheckpointFolder(Path(order.folder), {"key": order.key, "threads": order.threads, **versions()})
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on, by name."""
     return {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": str(torch.__version__)}
 
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
     machine = {"python": platform.python_version(), "threads": order.threads, "workers": order.workers}
-    return {**_versions(), **machine, "device": device or "auto", "began": began}
+    return {**versions(), **machine, "device": device or "auto", "began": began}
 
 
 @contextlib.contextmanager
