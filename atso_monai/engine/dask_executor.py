@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import uuid
@@ -82,14 +83,13 @@ class DaskExecutor(Executor):
         """Queue a call; ``fn``, its arguments and its result must pickle."""
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
-        try:
-            remote = self._client.submit(
-                call_on_worker, self._site, fn, args, kwargs,
-                key=f"{fn.__name__}-{uuid.uuid4().hex}", resources={"GPU": 1} if self._site.devices else None,
-            )  # fmt: skip
-        except Exception as error:  # the client closed itself
-            future.set_exception(self._lost(error))
+        if self._client.status != "running":  # a call would wait for a scheduler that knows nothing of the others
+            future.set_exception(self._lost())
             return future
+        remote = self._client.submit(
+            call_on_worker, self._site, fn, args, kwargs,
+            key=f"{fn.__name__}-{uuid.uuid4().hex}", resources={"GPU": 1} if self._site.devices else None,
+        )  # fmt: skip
         self._remote.add(remote)
         remote.add_done_callback(lambda done: self._take(done, future))
         return future
@@ -97,8 +97,8 @@ class DaskExecutor(Executor):
     def _take(self, remote: Any, future: Future[Any]) -> None:
         try:
             future.set_result(remote.result())
-        except FutureCancelledError as error:
-            future.set_exception(WorkerError("the run is stopping") if self._closing else self._lost(error))
+        except FutureCancelledError:
+            future.set_exception(WorkerError("the run is stopping") if self._closing else self._lost())
         except distributed.KilledWorker:
             future.set_exception(
                 WorkerError("each of the workers that took it was lost (often: the machine ran out of memory)")
@@ -107,9 +107,10 @@ class DaskExecutor(Executor):
             future.set_exception(error)
         self._remote.discard(remote)
 
-    def _lost(self, error: BaseException) -> ClusterLostError:
+    @staticmethod
+    def _lost() -> ClusterLostError:
         return ClusterLostError(
-            f"The dask scheduler went away ({str(error).splitlines()[0]}). What was finished is kept, and trainings "
+            "The dask scheduler went away. What was finished is kept, and trainings "
             "that ran left checkpoints. Run the same command again to continue when a scheduler is there."
         )
 
@@ -124,7 +125,5 @@ class DaskExecutor(Executor):
                         self._client.sync(self._end)
 
     async def _end(self) -> None:
-        import asyncio
-
         work = self._client.run(end_processes, self._site.run_dir)
         await asyncio.wait_for(work, LEAVE + 1)

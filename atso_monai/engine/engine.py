@@ -35,6 +35,7 @@ from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
+from atso_monai.engine.shards import draft_in_shards, gather
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.trial import run_trials
@@ -263,9 +264,10 @@ class Engine:
             walk(
                 plan,
                 executor,
-                draft=partial(orders.draft, place),
+                draft=partial(draft_in_shards, place),
                 write=partial(orders.write, place),
                 execute=run_step,
+                gather=gather,
                 listener=reporter,
                 slots=self._slots,
             )

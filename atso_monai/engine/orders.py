@@ -25,6 +25,8 @@ from atso_monai.files import hash_file, hash_json, write_json, write_text
 DATALIST = "datalist.json"
 CACHE = "cache"
 PREVIOUS_LOG = "log.previous.txt"
+SHARDS = "shards"
+"""Folder of the shards of a prediction, in its step folder."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,12 @@ def step_seed(seed: int, makes: str) -> int:
 
 @dataclass(frozen=True)
 class Draft:
-    """A step, described but not written yet."""
+    """A step, described but not written yet; ``shards`` do its work where it is cut."""
 
     order: Order
     config: Mapping[str, Any]
     datalist: Any
+    shards: tuple[Draft, ...] = ()
 
 
 def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
@@ -108,7 +111,7 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
         config = _score_config()
     else:
         datalist, contents = _case_list(place, step, folder)
-        config = _bundle_config(place, step, folder)
+        config = step_config(place, step, folder)
         expected = tuple(f"{case.id}.nii.gz" for case in _cases(place.cohort, step.cases))
         if step.kind == "train":
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
@@ -136,7 +139,7 @@ def write(place: Workplace, plan: Draft) -> str:
     folder = Path(plan.order.folder)
     checkpoints = checkpoints_of(plan.order)
     problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
-    _clear(folder, kept)
+    _clear(folder, (*kept, SHARDS) if plan.shards else kept)
     write_json(folder / DATALIST, plan.datalist)
     root = place.bundle_of(plan.order.kind)
     write_json(folder / "metadata.json", metadata(root))
@@ -175,7 +178,8 @@ def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
     return config
 
 
-def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
+def step_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
+    """The configuration of a training or prediction that runs in a folder, which paths are relative to."""
     config = bundle_config(place, step.kind)
     values: dict[str, Any] = {
         "datalist": DATALIST,

@@ -79,14 +79,20 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     missing = sorted(set(order.expected) - files.keys())
     if missing:
         raise AtsoError(f"{len(missing)} of {len(order.expected)} files were not written, first {missing[0]}")
-    settings = _settings(order, device, began)
-    made_from = {**order.made_from, "step": {n: hash_file(folder / n) for n in DESCRIPTION if (folder / n).is_file()}}
     seconds = round(time.monotonic() - since, 3)
+    result = declare(order, files, seconds, _settings(order, device, began))
+    checkpoints.clear()
+    return asdict(result)
+
+
+def declare(order: Order, files: Mapping[str, str], seconds: float, settings: Mapping[str, Any]) -> Result:
+    """Declare the step of an order done, with its artefact files (name to SHA-256)."""
+    folder = Path(order.folder)
+    made_from = {**order.made_from, "step": {n: hash_file(folder / n) for n in DESCRIPTION if (folder / n).is_file()}}
     result = Result(order.makes, order.key, files, seconds, settings, made_from).sealed()
     with _told_when_full(folder):
         write_result(folder, result)
-    checkpoints.clear()
-    return asdict(result)
+    return result
 
 
 def run_bundle(
