@@ -90,7 +90,7 @@ def start_cluster(source: Source, workers: int, devices: int) -> Any:
     if isinstance(source, str) and "://" in source:
         return source
     cluster = (source if callable(source) else described(source))()
-    cluster.scale(workers)
+    cluster.adapt(minimum=workers, maximum=workers)  # unlike scale, it replaces those that are lost
     return cluster
 
 
