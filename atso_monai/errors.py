@@ -52,6 +52,16 @@ class RunChangedError(RunFolderError):
         )
 
 
+class ClusterError(AtsoError):
+    """The workers that steps are to run on cannot be reached or cannot be used."""
+
+
+class ClusterLostError(ClusterError):
+    """The scheduler went away while steps ran; with the exit code on which a batch system starts the run again."""
+
+    exit_code = 75
+
+
 class VerifyError(AtsoError):
     """Finished work is not as its records say."""
 

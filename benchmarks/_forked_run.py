@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atso_monai.cli.main import main as atso
 from atso_monai.engine import AtsoWorkflow  # noqa: F401 - imported before processes are forked
-from atso_monai.engine.executors import PRELOAD
+from atso_monai.engine.processes import PRELOAD
 
 
 class Started:

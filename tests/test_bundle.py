@@ -233,8 +233,8 @@ INFERENCE_IDS = (
 ATSO_IDS = (
     "bundle_root", "output_dir", "seed", "strategy", "compare", "generations", "epochs::first", "epochs::later",
     "views", "start", "evaluate_each_generation", "final_labels", "diagnostics", "overlays", "overrides", "executor",
-    "workers", "threads", "devices", "cache_dir", "checkpoint", "cohort", "engine", "labelled", "reference", "test",
-    "folds",
+    "workers", "threads", "devices", "cluster", "cache_dir", "checkpoint", "cohort", "engine", "labelled", "reference",
+    "test", "folds",
 )  # fmt: skip
 
 

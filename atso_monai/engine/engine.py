@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, step_folder, tables
+from atso_monai.engine.cluster import Source, require_cluster
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
@@ -36,6 +38,7 @@ from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import held, place_cache, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
+from atso_monai.engine.shards import draft_in_shards, gather
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.trial import run_trials
@@ -70,8 +73,8 @@ class Engine:
         seed: of the run; each step's own seed comes from it and the step's name.
         overlays: names of overlays of the bundle's configurations.
         overrides: further ids to set: ``{"train": {id: value}, "inference": {id: value}}``.
-        executor: ``local`` (a process per step) or ``inline``.
-        workers: steps at a time, with ``local``.
+        executor: ``local`` (a process per step), ``inline`` or ``dask`` (docs/cluster.md).
+        workers: steps at a time, with ``local`` and ``dask``.
         threads: CPU threads of each step.
         devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
         cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
@@ -79,6 +82,8 @@ class Engine:
         infer_bundle: another bundle for predictions, with the same network; None is ``bundle``.
         mapping: file that names the parts of a bundle that cannot be found by themselves (docs/any_bundle.md); None
             takes the mapping in each bundle, if there is one.
+        cluster: with ``dask``, the address of a scheduler, a YAML file that describes a cluster, or a function that
+            starts one; None starts one on this machine.
 
     Raises:
         ConfigError: for values that no run can have.
@@ -112,6 +117,7 @@ class Engine:
         checkpoint: Mapping[str, float] | None = None,
         infer_bundle: str | Path | None = None,
         mapping: str | Path | None = None,
+        cluster: Source = None,
     ) -> None:
         self._cohort_or_maker = cohort
         self._made: Cohort | None = None
@@ -127,7 +133,7 @@ class Engine:
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
         file = None if mapping is None else as_given(mapping).absolute()
         self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
-        self._executor, self._workers, self._threads = executor, workers, threads
+        self._executor, self._workers, self._threads, self._cluster = executor, workers, threads, cluster
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
         self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
@@ -185,8 +191,8 @@ class Engine:
         plan = self.plan()
         place, facts = self._check(plan, None)
         sets = {fold_name(k): len(self.cohort.fold(k)) for k in range(len(self.cohort.folds))}
-        with tempfile.TemporaryDirectory(prefix="atso-check-") as folder:
-            executor = start_executor(self._executor, 1, self._devices)
+        with tempfile.TemporaryDirectory(prefix="atso-check-", dir=self._shared) as folder:
+            executor = self._start_executor(1, Path(folder))
             with executor:
                 trials = run_trials(place, plan, Path(folder), seconds, lambda *call: executor.submit(*call).result())
         found = forecast(
@@ -197,11 +203,22 @@ class Engine:
             workers=self._slots,
             cache=cache_bytes(self.cohort, facts),
         )
-        require_memory(found)
+        if self._shared is None:
+            require_memory(found)
         return found
 
+    @property
+    def _shared(self) -> Path | None:
+        """Where a trial can lie that workers on other machines must see: as near to the run folder as there is one."""
+        if self._executor != "dask":
+            return None
+        return next(path for path in self.run_dir.parents if path.is_dir())
+
     def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
-        require_devices(self._devices)
+        if self._executor == "dask":
+            require_cluster(self._cluster)
+        else:
+            require_devices(self._devices)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
@@ -244,17 +261,25 @@ class Engine:
     @property
     def _slots(self) -> int:
         """Steps at a time."""
+        if self._executor == "dask" and self._cluster is not None:
+            return self._workers
         return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
 
+    def _start_executor(self, workers: int, folder: Path) -> Executor:
+        return start_executor(self._executor, workers, self._devices, self._cluster, folder)
+
     def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
-        executor, clean = start_executor(self._executor, self._workers, self._devices), False
+        executor, clean = self._start_executor(self._workers, self.run_dir), False
+        if notice := getattr(executor, "notice", ""):
+            reporter.say(notice)
         try:
             walk(
                 plan,
                 executor,
-                draft=partial(orders.draft, place),
+                draft=partial(draft_in_shards, place),
                 write=partial(step_folder.write, place),
                 execute=run_step,
+                gather=gather,
                 listener=reporter,
                 slots=self._slots,
             )

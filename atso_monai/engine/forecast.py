@@ -9,6 +9,7 @@ from atso_monai.engine.memory import memory_bytes
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.reporter import clock
 from atso_monai.engine.schedule import makespan
+from atso_monai.engine.shards import shard_count
 from atso_monai.engine.tables import align
 from atso_monai.engine.trial import Trials
 from atso_monai.errors import ConfigError
@@ -60,7 +61,9 @@ def forecast(
     return Forecast(
         plan=plan,
         seconds=seconds,
-        wall=makespan(plan, lambda step: seconds[step.makes], workers),
+        wall=makespan(
+            plan, lambda step: seconds[step.makes], workers, lambda step: shard_count(sum(cases[c] for c in step.cases))
+        ),
         workers=workers,
         memory=largest * workers,
         gpu_memory=max(trials.train.gpu_memory, trials.predict.gpu_memory),

@@ -22,6 +22,8 @@ from atso_monai.label_maps import LabelTable
 
 DATALIST = "datalist.json"
 CACHE = "cache"
+SHARDS = "shards"
+"""Folder of the shards of a prediction, in its step folder."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,12 @@ def step_seed(seed: int, makes: str) -> int:
 
 @dataclass(frozen=True)
 class Draft:
-    """A step, described but not written yet."""
+    """A step, described but not written yet; ``shards`` do its work where it is cut."""
 
     order: Order
     config: Mapping[str, Any]
     datalist: Any
+    shards: tuple[Draft, ...] = ()
 
 
 def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
@@ -114,7 +117,7 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
         config = _score_config(place)
     else:
         datalist, contents = _case_list(place, step, folder)
-        config = _bundle_config(place, step, folder)
+        config = step_config(place, step, folder)
         expected = tuple(f"{case.id}{place.label_suffix}" for case in _cases(place.cohort, step.cases))
         if step.kind == "train":
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
@@ -151,7 +154,8 @@ def bundle_config(place: Workplace, kind: str, overlay: str = "", reduced: bool 
     return config
 
 
-def _bundle_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
+def step_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
+    """The configuration of a training or prediction that runs in a folder, which paths are relative to."""
     config = bundle_config(place, step.kind, step.overlay, step.reduced)
     values: dict[str, Any] = {
         "datalist": DATALIST,

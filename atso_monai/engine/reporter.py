@@ -11,10 +11,10 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from atso_monai.checkpoint import CheckpointFolder
-from atso_monai.engine.executors import LEAVE
 from atso_monai.engine.plan import Plan, Step
+from atso_monai.engine.processes import LEAVE
 from atso_monai.engine.record import Result
-from atso_monai.handlers import read_progress
+from atso_monai.engine.shards import fraction_done
 
 
 def clock(seconds: float) -> str:
@@ -178,11 +178,7 @@ class Reporter:
 
     def _fractions(self) -> dict[str, tuple[float, float]]:
         now = time.monotonic()
-        return {name: (self._fraction(name), now - began) for name, (_, began) in self._running.items()}
-
-    def _fraction(self, makes: str) -> float:
-        progress = read_progress(self._run_dir / makes / "progress.json")
-        return min(1.0, progress["done"] / progress["total"]) if progress.get("total") else 0.0
+        return {name: (fraction_done(self._run_dir / name), now - began) for name, (_, began) in self._running.items()}
 
     def _bar(self, name: str, total: int, position: int) -> Any:
         style = "{desc:<40.40} {percentage:3.0f}% |{bar:24}| {postfix}"

@@ -1,41 +1,112 @@
-"""How long a plan takes on a number of workers, from what its steps take. Pure."""
+"""In which order steps are handed out, and how long a plan takes on a number of workers. Pure."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from atso_monai.engine.plan import Plan, Step
 
-
-def ready(waiting: Collection[Step], done: Collection[str], free: int) -> list[Step]:
-    """The first ``free`` waiting steps whose needs are all done; long trainings before the rest."""
-    able = [step for step in waiting if all(name in done for name in step.needs)]
-    return sorted(able, key=lambda step: -step.epochs)[: max(free, 0)]
+PREDICTION, SCORES = 1.0, 0.01
+"""Rough times of a prediction and of a score step, in epochs: they only rank steps."""
 
 
-def makespan(plan: Plan, seconds: Callable[[Step], float], workers: int) -> float:
+def weight(step: Step) -> float:
+    """About how long a step takes, in epochs."""
+    return {"train": float(step.epochs), "predict": PREDICTION, "score": SCORES}[step.kind]
+
+
+def ranks(plan: Plan) -> dict[str, float]:
+    """For each step the weight of the longest chain of steps that begins with it."""
+    found: dict[str, float] = {}
+    behind: dict[str, float] = {}
+    for step in reversed(plan.steps):  # each before what it needs
+        found[step.makes] = rank = weight(step) + behind.get(step.makes, 0.0)
+        for name in step.needs:
+            behind[name] = max(behind.get(name, 0.0), rank)
+    return found
+
+
+class Queue:
+    """The steps of a plan, each there to be taken when all that it needs is done.
+
+    Those with the longest chain of steps behind them come first, then those that come first in the plan.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._steps, self._ranks = plan.steps, ranks(plan)
+        self._numbers = {step.makes: number for number, step in enumerate(plan.steps)}
+        self._missing = {step.makes: len(set(step.needs)) for step in plan.steps}
+        self._waiting_for: dict[str, list[str]] = {}
+        self._ready: list[tuple[float, int]] = []
+        self._left = len(plan.steps)
+        for step in plan.steps:
+            for name in set(step.needs):
+                self._waiting_for.setdefault(name, []).append(step.makes)
+            if not step.needs:
+                self._push(step.makes)
+
+    def __len__(self) -> int:
+        """Steps that were not taken yet."""
+        return self._left
+
+    def take(self) -> Step | None:
+        """The next step, or None where all that are left need something that is not done."""
+        if not self._ready:
+            return None
+        self._left -= 1
+        return self._steps[heapq.heappop(self._ready)[1]]
+
+    def done(self, makes: str) -> None:
+        """An artefact is there."""
+        for name in self._waiting_for.pop(makes, ()):
+            self._missing[name] -= 1
+            if not self._missing[name]:
+                self._push(name)
+
+    def _push(self, makes: str) -> None:
+        heapq.heappush(self._ready, (-self._ranks[makes], self._numbers[makes]))
+
+
+def _whole(step: Step) -> int:
+    return 1
+
+
+def makespan(
+    plan: Plan, seconds: Callable[[Step], float], workers: int, pieces: Callable[[Step], int] = _whole
+) -> float:
     """Seconds from the first step to the last when steps are handed out as the runner does.
 
     Args:
         plan: the plan.
         seconds: how long a step takes; 0 for one that is done.
         workers: steps at a time, at least 1.
+        pieces: into how many equal pieces a step is cut, which run side by side.
     """
-    waiting, done, now = list(plan.steps), set[str](), 0.0
-    running: list[tuple[float, int, str]] = []
-    while waiting or running:
-        for step in ready(waiting, done, workers - len(running)):
-            waiting.remove(step)
-            heapq.heappush(running, (now + seconds(step), len(waiting), step.makes))
-        now, _, name = heapq.heappop(running)
-        done.add(name)
-    return now
+    waiting, now = Queue(plan), 0.0
+    begun: list[Step] = []  # one entry for each piece, the next one last
+    left = {step.makes: pieces(step) for step in plan.steps}
+    running: list[tuple[float, str]] = []
+    while True:
+        while len(running) < workers:
+            if not begun and (step := waiting.take()) is not None:
+                begun = [step] * pieces(step)
+            if not begun:
+                break
+            piece = begun.pop()
+            heapq.heappush(running, (now + seconds(piece) / pieces(piece), piece.makes))
+        if not running:
+            return now
+        now, name = heapq.heappop(running)
+        left[name] -= 1
+        if not left[name]:
+            waiting.done(name)
 
 
-def critical_path(plan: Plan, seconds: Callable[[Step], float]) -> float:
+def critical_path(plan: Plan, seconds: Callable[[Step], float], pieces: Callable[[Step], int] = _whole) -> float:
     """Seconds of the longest chain of steps that need each other: no number of workers is faster."""
     ends: dict[str, float] = {}
     for step in plan.steps:  # in an order in which each comes after what it needs
-        ends[step.makes] = seconds(step) + max((ends[name] for name in step.needs), default=0.0)
+        own = seconds(step) / pieces(step)
+        ends[step.makes] = own + max((ends[name] for name in step.needs), default=0.0)
     return max(ends.values(), default=0.0)

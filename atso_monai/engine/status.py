@@ -6,17 +6,18 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from atso_monai.engine.orders import SHARDS
 from atso_monai.engine.plan import Plan, Step, pending
 from atso_monai.engine.record import read_result
 from atso_monai.engine.reporter import clock
 from atso_monai.engine.run_folder import RUN
 from atso_monai.engine.scheme import Scheme
+from atso_monai.engine.shards import fraction_done
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.tables import align
 from atso_monai.engine.worker import LOG
 from atso_monai.errors import RunFolderError
 from atso_monai.files import read_json
-from atso_monai.handlers import read_progress
 from atso_monai.stopping import STOPPED
 
 
@@ -64,12 +65,13 @@ def _state(step: Step, reason: str | None, folder: Path) -> tuple[str, str]:
     if reason is None:
         result = read_result(folder)
         return "done", clock(result.seconds) if result else ""
-    if (folder / LOG).is_file():
-        text = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip()
+    logs = [log for log in (folder / LOG, *sorted(folder.glob(f"{SHARDS}/*/{LOG}"))) if log.is_file()]
+    for log in logs:
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
         last = text.splitlines()[-1] if text else ""
         if "Traceback" in text and not last.startswith(STOPPED):  # ignite logs a stop with one, too
             return "failed", last[:100]
-        progress = read_progress(folder / "progress.json")
-        share = f"{100 * progress['done'] / progress['total']:.0f}%" if progress.get("total") else ""
-        return "begun", share
+    if logs:
+        share = fraction_done(folder)
+        return "begun", f"{100 * share:.0f}%" if share else ""
     return "waiting", reason

@@ -11,7 +11,7 @@ import yaml
 
 from atso_monai.adapter import FOLDER, SECTION, working_copy
 from atso_monai.bundle import CONFIG
-from atso_monai.engine.orders import DATALIST, Draft, Workplace, metadata
+from atso_monai.engine.orders import DATALIST, SHARDS, Draft, Workplace, metadata
 from atso_monai.engine.worker import LOG, checkpoints_of
 from atso_monai.files import write_json, write_text
 
@@ -27,7 +27,7 @@ def write(place: Workplace, plan: Draft) -> str:
     folder = Path(plan.order.folder)
     checkpoints = checkpoints_of(plan.order)
     problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
-    _clear(folder, kept)
+    _clear(folder, (*kept, SHARDS) if plan.shards else kept)
     write_json(folder / DATALIST, plan.datalist)
     root = place.bundle_of(plan.order.kind)
     write_json(folder / "metadata.json", metadata(root))

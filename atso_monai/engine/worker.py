@@ -80,14 +80,20 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     missing = sorted(set(order.expected) - files.keys())
     if missing:
         raise AtsoError(f"{len(missing)} of {len(order.expected)} files were not written, first {missing[0]}")
-    settings = _settings(order, device, began)
-    made_from = {**order.made_from, "step": {n: hash_file(folder / n) for n in DESCRIPTION if (folder / n).is_file()}}
     seconds = round(time.monotonic() - since, 3)
+    result = declare(order, files, seconds, _settings(order, device, began))
+    checkpoints.clear()
+    return asdict(result)
+
+
+def declare(order: Order, files: Mapping[str, str], seconds: float, settings: Mapping[str, Any]) -> Result:
+    """Declare the step of an order done, with its artefact files (name to SHA-256)."""
+    folder = Path(order.folder)
+    made_from = {**order.made_from, "step": {n: hash_file(folder / n) for n in DESCRIPTION if (folder / n).is_file()}}
     result = Result(order.makes, order.key, files, seconds, settings, made_from).sealed()
     with _told_when_full(folder):
         write_result(folder, result)
-    checkpoints.clear()
-    return asdict(result)
+    return result
 
 
 def run_bundle(
@@ -108,16 +114,17 @@ def run_bundle(
 
 def checkpoints_of(order: Order) -> CheckpointFolder:
     """Where a training keeps its checkpoint: good for the same request, versions and threads only."""
-    return CheckpointFolder(Path(order.folder), {"key": order.key, "threads": order.threads, **_versions()})
+    return CheckpointFolder(Path(order.folder), {"key": order.key, "threads": order.threads, **versions()})
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Versions of the packages that results depend on, by name."""
     return {"atso_monai": atso_monai.__version__, "monai": monai.__version__, "torch": str(torch.__version__)}
 
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
     machine = {"python": platform.python_version(), "threads": order.threads, "workers": order.workers}
-    return {**_versions(), **machine, "device": device or "auto", "began": began}
+    return {**versions(), **machine, "device": device or "auto", "began": began}
 
 
 @contextlib.contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from atso_monai.errors import CheckpointError
@@ -58,3 +60,23 @@ def unpicklable(device: str | None = None) -> Any:
 def modules(device: str | None = None) -> dict[str, Any]:
     main = sys.modules["__main__"]
     return {"monai": "monai" in sys.modules, "main": getattr(main, "__file__", None), "pid": os.getpid()}
+
+
+def stay(file: str, device: str | None = None) -> None:
+    Path(file).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def lost_once(file: str, how: str, device: str | None = None) -> str:
+    """Leaves a mark, then goes with its worker, or alone; the second time it finds the mark."""
+    if Path(file).exists():
+        return Path(file).name
+    Path(file).touch()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    assert parent.pid is not None
+    os.kill(
+        parent.pid if how == "its worker" else os.getpid(), signal.SIGKILL if how == "its worker" else signal.SIGTERM
+    )
+    time.sleep(60)
+    return "never"

@@ -13,7 +13,8 @@ from types import ModuleType
 
 import pytest
 
-from atso_monai.engine.executors import InlineExecutor, LocalExecutor, WorkerError, describe
+from atso_monai.engine.executors import InlineExecutor, LocalExecutor
+from atso_monai.engine.processes import WorkerError, describe
 from atso_monai.errors import AtsoError, CheckpointError
 
 HERE = Path(__file__).parent
@@ -144,9 +145,9 @@ executor = LocalExecutor(2)
 children = [executor.submit(executor_jobs.modules).result()["main"] for _ in range(2)]
 print("mains", children, flush=True)
 futures = [executor.submit(executor_jobs.occupy, 120) for _ in range(2)]
-while len(executor._running) < 2 or any(p.pid is None for p in executor._running):
+while len(executor._processes.running) < 2 or any(p.pid is None for p in executor._processes.running):
     time.sleep(0.05)
-print("pids", *[p.pid for p in executor._running], flush=True)
+print("pids", *[p.pid for p in executor._processes.running], flush=True)
 wait(futures)
 """
 

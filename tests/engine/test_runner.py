@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Fake:
         self.content: dict[str, str] = {}
         self.fails: dict[str, BaseException] = {}
         self.settings: dict[str, str] = {}
+        self.shards: dict[str, int] = {}
         self.seconds = 0.0
         self.ran: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -37,8 +38,19 @@ class Fake:
     def draft(self, step: Step, digests: Mapping[str, str]) -> Draft:
         assert set(digests) == set(step.needs)
         key = hash_json([step.makes, self.settings.get(step.makes), dict(digests)])
-        order = Order(step.makes, step.kind, str(self.folder / step.makes), key, (), 1)
-        return Draft(order, {}, [])
+        shards = [self._draft(f"{step.makes}/shards/{n}", f"{key} {n}") for n in range(self.shards.get(step.makes, 0))]
+        return replace(self._draft(step.makes, key), shards=tuple(shards))
+
+    def _draft(self, makes: str, key: str) -> Draft:
+        return Draft(Order(makes, "predict", str(self.folder / makes), key, (), 1), {}, [])
+
+    def gather(self, draft: Draft) -> Result:
+        assert all(not why_not_done(Path(one.order.folder), one.order.key) for one in draft.shards)
+        folder = Path(draft.order.folder)
+        (folder / "made.txt").write_text(self.content.get(draft.order.makes, draft.order.makes))
+        result = Result(draft.order.makes, draft.order.key, hash_files(folder, "*.txt"), 0.0)
+        write_result(folder, result)
+        return result
 
     def write(self, draft: Draft) -> str:
         Path(draft.order.folder).mkdir(parents=True, exist_ok=True)
@@ -69,6 +81,7 @@ class Fake:
             draft=self.draft,
             write=self.write,
             execute=self.execute,
+            gather=self.gather,
             listener=self,
             slots=slots,
         )
@@ -200,3 +213,29 @@ def test_stopped_anywhere_a_run_ends_the_same(tmp_path: Path, scheme: Callable[.
     for step in plan.steps:
         records = [(run.folder / step.makes / "result.json").read_text() for run in (whole, broken)]
         assert records[0] == records[1]
+
+
+def test_shards_run_side_by_side_and_become_one_step(fake: Fake) -> None:
+    fake.shards["b"] = 5
+    fake.seconds = 0.05
+    with ThreadPoolExecutor(4) as pool:
+        ran = fake.walk(CHAIN, pool, slots=4)
+    assert sorted(ran) == ["a", *(f"b/shards/{n}" for n in range(5)), "c", "d"]
+    assert fake.most == 4
+    assert fake.events.count(("not made yet", "b")) == fake.events.count(("finished", "b")) == 1
+    assert fake.walk(CHAIN) == []
+    fake.shards.clear()
+    assert fake.walk(CHAIN) == []  # the same artefact in one piece
+
+
+def test_only_missing_shards_run_again(fake: Fake) -> None:
+    fake.shards["b"] = 3
+    fake.fails["b/shards/1"] = ValueError("no number")
+    with pytest.raises(StepFailedError) as caught:
+        fake.walk(Plan((A, B, C)))
+    assert caught.value.step == "b"
+    assert caught.value.log == fake.folder / "b/shards/1/log.txt"
+    fake.fails.clear()
+    assert fake.walk(Plan((A, B, C))) == ["b/shards/1", "b/shards/2", "c"]
+    (fake.folder / "b" / "made.txt").unlink()
+    assert fake.walk(Plan((A, B, C))) == []  # all shards were there still: gathered again

@@ -186,7 +186,7 @@ def test_bad_input_leaves_no_trace(make_engine: Make, new_dataset: Path, tmp_pat
         (ConfigError, {"epochs": {"first": 1, "latter": 1}}),
         (ConfigError, {"epochs": {"first": 1}}),
         (ConfigError, {"views": ["axail"]}),
-        (ConfigError, {"executor": "dask"}),
+        (ConfigError, {"executor": "ray"}),
         (ConfigError, {"workers": 0, "executor": "local"}),
         (ConfigError, {"threads": 0}),
         (ConfigError, {"strategy": "atos"}),
