@@ -11,11 +11,13 @@ from typing import Any
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, step_folder, tables
+from atso_monai.engine.board import Board
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.identity import identity
+from atso_monai.engine.listeners import Listeners
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -234,6 +236,7 @@ class Engine:
         return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
 
     def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
+        listeners = Listeners(reporter, Board(self.run_dir, self._slots))
         executor, clean = start_executor(self._executor, self._workers, self._devices), False
         try:
             walk(
@@ -242,7 +245,7 @@ class Engine:
                 draft=partial(orders.draft, place),
                 write=partial(step_folder.write, place),
                 execute=run_step,
-                listener=reporter,
+                listener=listeners,
                 slots=self._slots,
             )
             clean = True
@@ -255,7 +258,7 @@ class Engine:
             try:
                 executor.shutdown(wait=True, cancel_futures=not clean)
             finally:
-                reporter.close()
+                listeners.close()
 
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)
