@@ -38,6 +38,7 @@ from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.tracker import Tracker, require_trackers, sinks
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError
@@ -76,6 +77,9 @@ class Engine:
         infer_bundle: another bundle for predictions, with the same network; None is ``bundle``.
         mapping: file that names the parts of a bundle that cannot be found by themselves (docs/any_bundle.md); None
             takes the mapping in each bundle, if there is one.
+        mlflow: track the run with MLflow: a SQLite file, the address of a server, or True for ``mlflow.db`` in the run
+            folder.
+        tensorboard: track the run with TensorBoard, in ``tensorboard/`` in the run folder.
 
     Raises:
         ConfigError: for values that no run can have.
@@ -107,6 +111,8 @@ class Engine:
         checkpoint: Mapping[str, float] | None = None,
         infer_bundle: str | Path | None = None,
         mapping: str | Path | None = None,
+        mlflow: str | Path | bool | None = None,
+        tensorboard: bool | None = None,
     ) -> None:
         self._cohort_or_maker = cohort
         self._made: Cohort | None = None
@@ -125,6 +131,7 @@ class Engine:
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
         self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
+        self._track = (mlflow, tensorboard)
 
     @property
     def cohort(self) -> Cohort:
@@ -196,6 +203,7 @@ class Engine:
 
     def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
         require_devices(self._devices)
+        require_trackers(*self._track)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
@@ -236,19 +244,21 @@ class Engine:
         return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
 
     def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
-        listeners = Listeners(reporter, Board(self.run_dir, self._slots))
+        tracker = Tracker(sinks(*self._track, self.run_dir), self.run_dir, reporter.say)
+        listeners = Listeners(reporter, Board(self.run_dir, self._slots), tracker)
         executor, clean = start_executor(self._executor, self._workers, self._devices), False
         try:
             walk(
                 plan,
                 executor,
                 draft=partial(orders.draft, place),
-                write=partial(step_folder.write, place),
+                write=tracker.writing(partial(step_folder.write, place)),
                 execute=run_step,
                 listener=listeners,
                 slots=self._slots,
             )
             clean = True
+            tracker.succeeded()
         except KeyboardInterrupt:
             reporter.stopping()
             executor.shutdown(wait=True, cancel_futures=True)
