@@ -33,7 +33,7 @@ from atso_monai.engine.preflight import (
 from atso_monai.engine.rehearsal import rehearse
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
-from atso_monai.engine.run_folder import held, place_cache, require_space, settle
+from atso_monai.engine.run_folder import RUN, held, place_cache, require_same_settings, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
 from atso_monai.engine.status import recorded_steps
@@ -165,6 +165,20 @@ class Engine:
     def plan(self) -> Plan:
         """The steps of the run. Pure: nothing is read but the bundles' configurations and the cohort."""
         return build_plan(self.scheme)
+
+    def require_same(self) -> None:
+        """Make sure that the run in the run folder, if there is one, was made with the same settings.
+
+        Files that the run's cache does not know yet are read; nothing else is written.
+
+        Raises:
+            RunChangedError: names each setting that differs.
+        """
+        if (self.run_dir / RUN).is_file():
+            plan, kept = self.plan(), self._cache_dir / "facts"
+            contents, facts = content_hashes(self.cohort, kept if kept.is_dir() else None, checking())
+            place = self._workplace(plan, contents, training_size(self._workplace(plan), facts))
+            require_same_settings(self.run_dir, identity(self.scheme, self.cohort, place))
 
     def check(self) -> Workplace:
         """All checks that need no training: configurations, files, the network, the disk. Writes nothing.
