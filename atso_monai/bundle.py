@@ -20,7 +20,8 @@ from monai.utils import set_determinism
 from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
 from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint, stateful
 from atso_monai.errors import AtsoError, ConfigError, nearest
-from atso_monai.handlers import FiniteLoss, Progress
+from atso_monai.handlers import FiniteLoss, LossCurve, Progress
+from atso_monai.handlers.loss_curve import FILE as LOSSES
 from atso_monai.stopping import obey, postponed
 
 CONFIG = "config.yaml"
@@ -251,11 +252,11 @@ def _workflow(kind: str) -> ConfigWorkflow:
 
 
 def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
-    """Attach what every run of ours is watched by: its progress, and a loss that stays finite."""
+    """Attach what every run of ours is watched by: its progress, its losses, and that they stay finite."""
     if kind in ENGINES:
         engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
-        always = [Progress("progress.json"), FiniteLoss()] if kind == "train" else [Progress("progress.json")]
-        for handler in (*always, *more):
+        always: list[Attachable] = [LossCurve(LOSSES), FiniteLoss()] if kind == "train" else []
+        for handler in (Progress("progress.json"), *always, *more):
             handler.attach(engine)
 
 

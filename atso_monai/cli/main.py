@@ -9,9 +9,23 @@ import warnings
 from collections.abc import Sequence
 
 import atso_monai
-from atso_monai.cli import check, compare, demo, export, plan, predict, prepare, promote, report, review, run, status
+from atso_monai.cli import (
+    check,
+    compare,
+    demo,
+    export,
+    plan,
+    predict,
+    prepare,
+    promote,
+    report,
+    review,
+    run,
+    slurm,
+    status,
+)
 
-COMMANDS = (demo, prepare, check, run, plan, status, predict, report, compare, review, promote, export)
+COMMANDS = (demo, prepare, check, run, plan, status, slurm, predict, report, compare, review, promote, export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,14 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         command.add_arguments(sub)
         sub.set_defaults(carry_out=command.carry_out)
-    arguments, rest = parser.parse_known_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    own = words[: words.index("--")] if words[:1] == ["slurm"] and "--" in words else words
+    arguments, rest = parser.parse_known_args(own)
     if rest and arguments.command not in ("run", "plan", "demo", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     from atso_monai.engine.command import clean_exit  # seconds of imports, which --help need not wait for
 
     _quiet()
     with clean_exit():
-        arguments.carry_out(arguments, rest)
+        arguments.carry_out(arguments, [*rest, *words[len(own) + 1 :]])
     return 0
 
 

@@ -13,7 +13,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-HELP = "bring NIH Pancreas-CT or a Decathlon task into the form that runs read"
+HELP = "bring NIH or Decathlon data into the form of runs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

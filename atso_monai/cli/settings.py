@@ -122,6 +122,7 @@ def pairs(words: Sequence[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     try:
-        return float(text) if SCIENTIFIC.fullmatch(text) else yaml.safe_load(text)
+        value = float(text) if SCIENTIFIC.fullmatch(text) else yaml.safe_load(text)
+        return Path(text) if name == "mlflow" and isinstance(value, str) and "://" not in text else value
     except yaml.YAMLError:
         raise ConfigError(f"--{name}: {text!r} is not a value in YAML, such as 3, atso, or [stso, oracle].") from None

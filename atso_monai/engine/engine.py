@@ -12,12 +12,14 @@ from typing import Any
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import orders, step_folder, tables
+from atso_monai.engine.board import Board
 from atso_monai.engine.cluster import Source, require_cluster
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.identity import identity
+from atso_monai.engine.listeners import Listeners
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -35,12 +37,13 @@ from atso_monai.engine.preflight import (
 from atso_monai.engine.rehearsal import rehearse
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
-from atso_monai.engine.run_folder import held, place_cache, require_space, settle
+from atso_monai.engine.run_folder import RUN, held, place_cache, require_same_settings, require_space, settle
 from atso_monai.engine.runner import walk
 from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
 from atso_monai.engine.shards import draft_in_shards, gather
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.tracker import Tracker, require_trackers, sinks
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError
@@ -84,6 +87,9 @@ class Engine:
             takes the mapping in each bundle, if there is one.
         cluster: with ``dask``, the address of a scheduler, a YAML file that describes a cluster, or a function that
             starts one; None starts one on this machine.
+        mlflow: track the run with MLflow: a SQLite file, the address of a server, or True for ``mlflow.db`` in the run
+            folder.
+        tensorboard: track the run with TensorBoard, in ``tensorboard/`` in the run folder.
 
     Raises:
         ConfigError: for values that no run can have.
@@ -118,6 +124,8 @@ class Engine:
         infer_bundle: str | Path | None = None,
         mapping: str | Path | None = None,
         cluster: Source = None,
+        mlflow: str | Path | bool | None = None,
+        tensorboard: bool | None = None,
     ) -> None:
         self._cohort_or_maker = cohort
         self._made: Cohort | None = None
@@ -137,6 +145,7 @@ class Engine:
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
         self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
+        self._track = (mlflow, tensorboard)
 
     @property
     def cohort(self) -> Cohort:
@@ -170,6 +179,20 @@ class Engine:
     def plan(self) -> Plan:
         """The steps of the run. Pure: nothing is read but the bundles' configurations and the cohort."""
         return build_plan(self.scheme)
+
+    def require_same(self) -> None:
+        """Make sure that the run in the run folder, if there is one, was made with the same settings.
+
+        Files that the run's cache does not know yet are read; nothing else is written.
+
+        Raises:
+            RunChangedError: names each setting that differs.
+        """
+        if (self.run_dir / RUN).is_file():
+            plan, kept = self.plan(), self._cache_dir / "facts"
+            contents, facts = content_hashes(self.cohort, kept if kept.is_dir() else None, checking())
+            place = self._workplace(plan, contents, training_size(self._workplace(plan), facts))
+            require_same_settings(self.run_dir, identity(self.scheme, self.cohort, place))
 
     def check(self) -> Workplace:
         """All checks that need no training: configurations, files, the network, the disk. Writes nothing.
@@ -219,6 +242,7 @@ class Engine:
             require_cluster(self._cluster)
         else:
             require_devices(self._devices)
+        require_trackers(*self._track)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
@@ -269,6 +293,8 @@ class Engine:
         return start_executor(self._executor, workers, self._devices, self._cluster, folder)
 
     def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
+        tracker = Tracker(sinks(*self._track, self.run_dir), self.run_dir, reporter.say)
+        listeners = Listeners(reporter, Board(self.run_dir, self._slots), tracker)
         executor, clean = self._start_executor(self._workers, self.run_dir), False
         if notice := getattr(executor, "notice", ""):
             reporter.say(notice)
@@ -277,13 +303,14 @@ class Engine:
                 plan,
                 executor,
                 draft=partial(draft_in_shards, place),
-                write=partial(step_folder.write, place),
+                write=tracker.writing(partial(step_folder.write, place)),
                 execute=run_step,
                 gather=gather,
-                listener=reporter,
+                listener=listeners,
                 slots=self._slots,
             )
             clean = True
+            tracker.succeeded()
         except KeyboardInterrupt:
             reporter.stopping()
             executor.shutdown(wait=True, cancel_futures=True)
@@ -293,7 +320,7 @@ class Engine:
             try:
                 executor.shutdown(wait=True, cancel_futures=not clean)
             finally:
-                reporter.close()
+                listeners.close()
 
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)

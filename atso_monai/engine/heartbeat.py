@@ -8,6 +8,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ def beating(run_dir: Path, locked: bool) -> Iterator[None]:
         RunFolderError: when an engine works in the folder on another machine.
     """
     _refuse_living(run_dir, locked)
-    ended = threading.Event()
-    thread = threading.Thread(target=_beat, args=(run_dir, ended), daemon=True)
-    _write(run_dir, 0)
+    ended, since = threading.Event(), time.time()
+    thread = threading.Thread(target=_beat, args=(run_dir, ended, since), daemon=True)
+    _write(run_dir, 0, since)
     thread.start()
     try:
         yield
@@ -46,16 +47,65 @@ def beating(run_dir: Path, locked: bool) -> Iterator[None]:
         (run_dir / FILE).unlink(missing_ok=True)
 
 
-def _beat(run_dir: Path, ended: threading.Event) -> None:
+def _beat(run_dir: Path, ended: threading.Event, since: float) -> None:
     number = 0
     while not ended.wait(BEAT):
         number += 1
         with contextlib.suppress(OSError):  # a full disk is told by those who have something to write
-            _write(run_dir, number)
+            _write(run_dir, number, since)
 
 
-def _write(run_dir: Path, number: int) -> None:
-    write_json(run_dir / FILE, {"host": platform.node(), "pid": os.getpid(), "beat": number})
+def _write(run_dir: Path, number: int, since: float) -> None:
+    sign = {"host": platform.node(), "pid": os.getpid(), "beat": number, "since": since, "at": time.time()}
+    write_json(run_dir / FILE, sign)
+
+
+@dataclass(frozen=True)
+class Life:
+    """An engine that works in a run folder.
+
+    Attributes:
+        host: its machine.
+        pid: its process there.
+        since: when it started, in seconds since 1970 by its own clock.
+        at: its last sign, by the same clock.
+        age: seconds since its last sign.
+    """
+
+    host: str
+    pid: int
+    since: float
+    at: float
+    age: float
+
+
+def living(run_dir: Path) -> Life | None:
+    """The engine that works in a run folder, or None; nothing is written or locked.
+
+    Takes up to ``2 * BEAT`` seconds where an engine on another machine left an old sign, or the clocks differ: then
+    only a sign that changes counts.
+    """
+    sign = _dated(run_dir)
+    if sign is None or (sign["host"] == platform.node() and not _runs(sign["pid"])):
+        return None
+    age = time.time() - sign["at"]
+    if -1 <= age < 3 * BEAT:
+        return _life(sign, max(age, 0.0))
+    until = time.monotonic() + 2 * BEAT
+    while time.monotonic() < until:
+        time.sleep(min(1.0, BEAT / 4))
+        if (now := _dated(run_dir)) != sign:
+            return None if now is None else _life(now, 0.0)
+    return None
+
+
+def _life(sign: dict[str, Any], age: float) -> Life:
+    return Life(sign["host"], sign["pid"], sign["since"], sign["at"], age)
+
+
+def _dated(run_dir: Path) -> dict[str, Any] | None:
+    sign = _sign(run_dir)
+    return sign if sign and all(isinstance(sign.get(name), float) for name in ("since", "at")) else None
 
 
 def _refuse_living(run_dir: Path, locked: bool) -> None:

@@ -114,7 +114,7 @@ def settle(run_dir: Path, settings: Mapping[str, Any], description: Mapping[str,
     Raises:
         RunChangedError: when the run in the folder was made with other settings; names each one that differs.
     """
-    _same_settings(run_dir, settings)
+    require_same_settings(run_dir, settings)
     write_json(run_dir / RUN, {**description, "settings": dict(settings)})
 
 
@@ -140,7 +140,17 @@ def _trace(path: Path) -> bool:
     )
 
 
-def _same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
+def require_same_settings(run_dir: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to continue a run with other settings, once a step of it is finished; reads only.
+
+    Args:
+        run_dir: a folder, which need not exist.
+        settings: all that shapes the results.
+
+    Raises:
+        RunChangedError: names each setting that differs.
+        RunFolderError: when what the run was made with cannot be read.
+    """
     if not (run_dir / RUN).is_file():
         return
     try:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from atso_monai.engine.orders import SHARDS
-from atso_monai.engine.plan import Plan, Step, pending
+from atso_monai.engine.board import Posted, read_board
+from atso_monai.engine.heartbeat import Life, living
+from atso_monai.engine.plan import Plan, pending
 from atso_monai.engine.record import read_result
 from atso_monai.engine.reporter import clock
 from atso_monai.engine.run_folder import RUN
 from atso_monai.engine.scheme import Scheme
-from atso_monai.engine.shards import fraction_done
+from atso_monai.engine.standing import Standing, run_left, seconds_left, standings
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.tables import align
 from atso_monai.engine.worker import LOG
 from atso_monai.errors import RunFolderError
 from atso_monai.files import read_json
-from atso_monai.stopping import STOPPED
+
+WIDTH = 100
+"""Characters of a note in the table; failures are told in full below it."""
 
 
 def recorded_plan(run_dir: Path) -> Plan:
@@ -52,26 +57,47 @@ def plan_table(plan: Plan, run_dir: Path) -> str:
 
 
 def status_table(plan: Plan, run_dir: Path) -> str:
-    """Each step as done (how long it took), begun (how far it came), failed (why) or waiting (for what)."""
-    done = recorded_steps(run_dir, plan)
-    reasons = pending(plan.steps, done)
-    lines = [["step", "state", ""]]
-    for step in plan.steps:
-        lines.append([step.makes, *_state(step, reasons.get(step), run_dir / step.makes)])
-    return f"{align(lines)}\n{len(done)} of {len(plan.steps)} steps done"
+    """Each step as done, running, stopped, failed or pending; then the run as a whole, and who works on it."""
+    life, posted = living(run_dir), read_board(run_dir)
+    found = standings(plan, run_dir, life, posted)
+    rows = [["step", "state", "time", "done", "what remains, or why it waits"]]
+    lines = _columns([*rows, *([one.step.makes, *_cells(one, posted)] for one in found)])
+    failed = [one for one in found if one.state == "failed"]
+    lines += [f"\n{one.step.makes} failed: {one.note}\n  its log: {run_dir / one.step.makes / LOG}" for one in failed]
+    left = run_left(plan, found, posted)
+    return "\n".join([*lines, "", _summary(found, left, posted.workers), _who(found, life)])
 
 
-def _state(step: Step, reason: str | None, folder: Path) -> tuple[str, str]:
-    if reason is None:
-        result = read_result(folder)
-        return "done", clock(result.seconds) if result else ""
-    logs = [log for log in (folder / LOG, *sorted(folder.glob(f"{SHARDS}/*/{LOG}"))) if log.is_file()]
-    for log in logs:
-        text = log.read_text(encoding="utf-8", errors="replace").strip()
-        last = text.splitlines()[-1] if text else ""
-        if "Traceback" in text and not last.startswith(STOPPED):  # ignite logs a stop with one, too
-            return "failed", last[:100]
-    if logs:
-        share = fraction_done(folder)
-        return "begun", f"{100 * share:.0f}%" if share else ""
-    return "waiting", reason
+def _cells(one: Standing, posted: Posted) -> list[str]:
+    time_ = clock(one.seconds) if one.state in ("done", "running") else ""
+    share = f"{100 * one.fraction:.0f}%" if one.state in ("running", "stopped") else ""
+    note = one.note if len(one.note) <= WIDTH else one.note[: WIDTH - 3] + "..."
+    if one.state == "running" and (left := seconds_left(one, posted)) is not None:
+        note = f"about {clock(left)} left"
+    return [one.state, time_, share, note]
+
+
+def _summary(found: Sequence[Standing], left: float | None, workers: int) -> str:
+    counts = Counter(one.state for one in found)
+    others = "".join(f", {counts[state]} {state}" for state in ("running", "stopped", "failed") if counts[state])
+    text = f"{counts['done']} of {len(found)} steps done{others}"
+    if left and counts["done"] < len(found):
+        text += f"; about {clock(left)} left with {workers} at a time"
+    return text
+
+
+def _who(found: Sequence[Standing], life: Life | None) -> str:
+    if life is not None:
+        since = datetime.fromtimestamp(life.since).strftime("%Y-%m-%d %H:%M")
+        return (
+            f"an engine works here: process {life.pid} on {life.host}, since {since}, last sign {clock(life.age)} ago"
+        )
+    if all(one.state == "done" for one in found):
+        return "nobody works on it"
+    return "nobody works on it; run the same command again to continue"
+
+
+def _columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells, all columns to the left."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -14,6 +14,7 @@ from atso_monai.bundle import CONFIG
 from atso_monai.engine.orders import DATALIST, SHARDS, Draft, Workplace, metadata
 from atso_monai.engine.worker import LOG, checkpoints_of
 from atso_monai.files import write_json, write_text
+from atso_monai.handlers.loss_curve import FILE as LOSSES
 
 PREVIOUS_LOG = "log.previous.txt"
 
@@ -27,7 +28,7 @@ def write(place: Workplace, plan: Draft) -> str:
     folder = Path(plan.order.folder)
     checkpoints = checkpoints_of(plan.order)
     problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
-    _clear(folder, (*kept, SHARDS) if plan.shards else kept)
+    _clear(folder, (*kept, *([LOSSES] if kept else []), *([SHARDS] if plan.shards else [])))
     write_json(folder / DATALIST, plan.datalist)
     root = place.bundle_of(plan.order.kind)
     write_json(folder / "metadata.json", metadata(root))

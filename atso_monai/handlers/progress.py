@@ -41,10 +41,13 @@ class Progress:
         self._last = time.monotonic()
         total = (engine.state.epoch_length or 0) * (engine.state.max_epochs or 1)
         with contextlib.suppress(OSError):  # a full disk may have room again; nothing depends on this file
-            write_json(self._path, {"done": engine.state.iteration, "total": total, "loss": _loss(engine.state.output)})
+            write_json(
+                self._path, {"done": engine.state.iteration, "total": total, "loss": loss_of(engine.state.output)}
+            )
 
 
-def _loss(output: Any) -> float | None:
+def loss_of(output: Any) -> float | None:
+    """The loss in the output of a MONAI trainer; None where there is none."""
     first = output[0] if isinstance(output, list) and output else output
     loss = first.get(CommonKeys.LOSS) if isinstance(first, dict) else None
     return None if loss is None else float(torch.as_tensor(loss).detach())

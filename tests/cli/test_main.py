@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import atso_monai
+from atso_monai.cli import settings
 from atso_monai.cli.main import COMMANDS, main
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Engine
@@ -100,6 +102,29 @@ def test_plan(dataset_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "model/g1/f2/axial" in shown
     assert "steps, still to do: " in shown
     assert not (tmp_path / "r").exists()
+
+
+def test_plan_names_settings_of_the_run_that_differ(
+    dataset_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from atso_monai.engine.identity import identity
+    from atso_monai.files import write_json
+
+    words = ["--dataset_dir", str(dataset_dir), "--output_dir", str(tmp_path), "--reference", "4", "--test", "2"]
+    engine = settings.workflow(*parsed([*HIPPOCAMPUS, *words])).engine
+    write_json(tmp_path / "run.json", {"settings": identity(engine.scheme, engine.cohort, engine.check())})
+    write_json(tmp_path / "model" / "result.json", {})
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["plan", *HIPPOCAMPUS, *words]) == 0
+    shown = refused(capsys, "plan", *HIPPOCAMPUS, *words, "--seed", "5", "--split_seed", "0")
+    assert "  seed: was 0, now 5\n" in shown
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def parsed(words: list[str]) -> tuple[Any, list[str]]:
+    parser = argparse.ArgumentParser()
+    settings.add_arguments(parser)
+    return parser.parse_known_args(words)
 
 
 def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], scheme: Any) -> None:

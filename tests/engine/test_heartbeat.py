@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from atso_monai.engine import heartbeat
-from atso_monai.engine.heartbeat import FILE, beating
+from atso_monai.engine.heartbeat import FILE, beating, living
 from atso_monai.engine.run_folder import held
 from atso_monai.errors import RunFolderError
 from atso_monai.files import read_json, write_json
@@ -75,3 +75,45 @@ def test_a_damaged_sign_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
     with held(tmp_path):
         pass
+
+
+def sign(**changes: object) -> dict[str, object]:
+    now = time.time()
+    return {"host": "node7", "pid": 3, "beat": 0, "since": now - 60, "at": now, **changes}
+
+
+def test_others_see_an_engine_work(tmp_path: Path) -> None:
+    assert living(tmp_path) is None
+    with held(tmp_path):
+        life = living(tmp_path)
+        assert life is not None
+        assert (life.host, life.age < 0.3) == (heartbeat.platform.node(), True)
+        assert life.since <= life.at <= time.time()
+    assert living(tmp_path) is None
+
+
+def test_an_engine_elsewhere_shows_its_last_sign(tmp_path: Path) -> None:
+    write_json(tmp_path / FILE, sign(at=time.time() - 0.2))
+    life = living(tmp_path)
+    assert life is not None
+    assert (life.host, life.pid) == ("node7", 3)
+    assert 0.2 <= life.age < 0.3
+
+
+@pytest.mark.parametrize("shift", [-3600, 3600])
+def test_where_clocks_differ_only_a_sign_that_changes_counts(tmp_path: Path, shift: float) -> None:
+    write_json(tmp_path / FILE, sign(at=time.time() + shift))
+    assert living(tmp_path) is None
+    timer = threading.Timer(0.08, write_json, (tmp_path / FILE, sign(at=time.time() + shift, beat=1)))
+    timer.start()
+    life = living(tmp_path)
+    timer.join()
+    assert life is not None
+    assert life.age == 0
+
+
+def test_a_killed_engine_of_this_machine_is_none(tmp_path: Path) -> None:
+    write_json(tmp_path / FILE, sign(host=heartbeat.platform.node(), pid=2**22 + 1))
+    assert living(tmp_path) is None
+    write_json(tmp_path / FILE, {"host": "node7", "pid": 3, "beat": 0})
+    assert living(tmp_path) is None
