@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from atso_monai._dicom_series import is_dicom_folder
 from atso_monai.adapter import own_code
-from atso_monai.bundle import engine_id, set_ids
+from atso_monai.bundle import engine_id, read_config, set_ids
 from atso_monai.errors import ConfigError, PrepareError, cause_of
+from atso_monai.picture_file import PICTURE_SUFFIXES, is_picture
 from atso_monai.prepare.datalist import is_volume_file
 from atso_monai.volume_file import SUFFIXES, case_id, inspect_volume
 
@@ -26,9 +27,11 @@ def predict(
 ) -> list[Path]:
     """Label scans: one ``<name>.nii.gz`` per scan, on the scan's own grid with its own affine.
 
+    A bundle whose ``label_suffix`` is ``.png`` takes pictures and writes one ``<name>.png`` per picture.
+
     Args:
         model: a run folder, or a bundle folder with ``configs/inference.yaml`` and ``models/``.
-        images: volume files, or folders of them.
+        images: volume files (or pictures), or folders of them.
         to: folder for the labels; files that are there already are never replaced.
         device: e.g. ``cuda:1``; None takes the first GPU if there is one.
 
@@ -41,14 +44,15 @@ def predict(
         CheckpointError: when weights are missing or do not fit.
     """
     bundle, folder = _bundle(Path(model)), Path(to).absolute()
-    items = scans(images)
-    targets = [folder / f"{item['id']}.nii.gz" for item in items]
+    suffix = str(read_config(bundle, "inference").get("label_suffix", ".nii.gz"))
+    items = scans(images, suffix)
+    targets = [folder / f"{item['id']}{suffix}" for item in items]
     if existing := [path for path in targets if path.exists()]:
         raise PrepareError(
             f"{len(existing)} of {len(targets)} labels are there already, first {existing[0]}. Nothing was written. "
             "Choose another folder, or move them away."
         )
-    _require_readable(items)
+    _require_readable(items, axes=2 if suffix == ".png" else 3)
     config = str(bundle / "configs" / "inference.yaml")
     with own_code(bundle):
         _run(config, bundle, items, folder, device)
@@ -84,34 +88,39 @@ def _bundle(model: Path) -> Path:
     )
 
 
-def scans(images: Sequence[str | Path]) -> list[dict[str, str]]:
+def scans(images: Sequence[str | Path], suffix: str = ".nii.gz") -> list[dict[str, str]]:
     """Volume files, folders of one DICOM series, and the volume files in other folders, as items with id and image.
+
+    Args:
+        images: volume files, or folders of them; pictures where labels end in ``.png``.
+        suffix: how the names of the labels end.
 
     Raises:
         PrepareError: when a path is missing or no volume, two files have one name, or there is no file at all.
     """
-    files: list[Path] = []
+    usable, known = (is_picture, PICTURE_SUFFIXES) if suffix == ".png" else (is_volume_file, SUFFIXES)
+    kind, files = "picture" if suffix == ".png" else "volume file", list[Path]()
     for path in map(Path, images):
-        if is_dicom_folder(path):
+        if suffix != ".png" and is_dicom_folder(path):
             files.append(path)
         elif path.is_dir():
-            files += sorted(f for f in path.iterdir() if is_volume_file(f))
-        elif path.is_file() and is_volume_file(path):
+            files += sorted(f for f in path.iterdir() if usable(f))
+        elif path.is_file() and usable(path):
             files.append(path)
         else:
-            what = "is no volume file" if path.exists() else "does not exist"
-            raise PrepareError(f"{path} {what}. Give files that end in {', '.join(SUFFIXES)}, or folders of them.")
+            what = f"is no {kind}" if path.exists() else "does not exist"
+            raise PrepareError(f"{path} {what}. Give files that end in {', '.join(known)}, or folders of them.")
     if not files:
-        raise PrepareError(f"There is no volume file in {', '.join(map(str, images))} ({', '.join(SUFFIXES)}).")
+        raise PrepareError(f"There is no {kind} in {', '.join(map(str, images))} ({', '.join(known)}).")
     seen: dict[str, Path] = {}
     for file in files:
         if (other := seen.setdefault(case_id(file), file)) is not file:
-            raise PrepareError(f"{file} and {other} would both be written as {case_id(file)}.nii.gz. Rename one.")
+            raise PrepareError(f"{file} and {other} would both be written as {case_id(file)}{suffix}. Rename one.")
     return [{"id": name, "image": os.path.abspath(file)} for name, file in seen.items()]
 
 
-def _require_readable(items: Sequence[Mapping[str, str]]) -> None:
-    """Look at all scans before the first is predicted.
+def _require_readable(items: Sequence[Mapping[str, str]], axes: int) -> None:
+    """Look at all scans, whose grid has 3 axes, or pictures, whose grid has 2, before the first is predicted.
 
     Raises:
         PrepareError: names every scan that cannot be predicted.
@@ -123,8 +132,10 @@ def _require_readable(items: Sequence[Mapping[str, str]]) -> None:
         except PrepareError as error:
             wrong.append(str(error))
             continue
-        if len(facts.shape) != 3:
-            wrong.append(f"{item['image']} is no 3D volume: its shape is {facts.shape}.")
+        if len(facts.grid) != axes or (axes == 2 and facts.shape[2:] not in ((), (3,))):
+            wrong.append(
+                f"{item['image']} is no {'picture' if axes == 2 else '3D volume'}: its shape is {facts.shape}."
+            )
         elif not facts.finite:
             wrong.append(f"{item['image']} has voxels that are NaN or infinite.")
     if wrong:

@@ -5,7 +5,6 @@ SIGTERM and SIGUSR1 come from batch systems, SIGINT from a keyboard. A second on
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import os
 import signal
@@ -24,6 +23,10 @@ GRACE = 6.0
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1", "SIGINT") if hasattr(signal, name))
 
 
+STOPPED = "stopped by"
+"""How the last line of a log begins where a step was asked to stop."""
+
+
 class StopSignal(KeyboardInterrupt):
     """This process was asked to stop.
 
@@ -33,7 +36,7 @@ class StopSignal(KeyboardInterrupt):
 
     def __init__(self, signum: int) -> None:
         self.signum = signum
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        super().__init__(f"{STOPPED} {signal.Signals(signum).name}")
 
     @property
     def exit_code(self) -> int:
@@ -47,6 +50,7 @@ class _Request:
     asked: int | None = None
     postponed = False
     owner = 0
+    timer: threading.Timer | None = None
 
 
 @contextlib.contextmanager
@@ -64,9 +68,12 @@ def stop_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        if _Request.timer is not None:
+            _Request.timer.cancel()
+            _Request.timer.join()  # it may be at work
         for signum, handler in before.items():
             signal.signal(signum, handler)
-        _Request.asked = None
+        _Request.asked = _Request.timer = None
 
 
 def _on_signal(signum: int, frame: object) -> None:
@@ -76,9 +83,9 @@ def _on_signal(signum: int, frame: object) -> None:
     _Request.asked = _Request.asked or signum
     if not (first and _Request.postponed):
         raise StopSignal(_Request.asked)
-    timer = threading.Timer(GRACE, _thread.interrupt_main, [signum])
-    timer.daemon = True
-    timer.start()
+    _Request.timer = threading.Timer(GRACE, os.kill, [_Request.owner, signum])
+    _Request.timer.daemon = True
+    _Request.timer.start()
 
 
 @contextlib.contextmanager

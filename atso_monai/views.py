@@ -11,6 +11,10 @@ WHOLE = "whole"
 """In the place of a view: the one network of a bundle that knows no views."""
 
 
+WHOLE = "whole"
+"""In the place of a view: the one network of a bundle that knows no views."""
+
+
 def view_axis(view: str | int) -> int:
     """Array axis of a view, given by name or number: ``"axial"`` and 2 give 2.
 

@@ -3,7 +3,8 @@
 A folder that holds one DICOM series counts as a volume file.
 
 Arrays have the axis order of the file, (X, Y, Z) or more axes where a file holds more; affines map voxel indices to RAS
-millimetres. Nothing is rescaled beyond what the file's own header asks for.
+millimetres. Nothing is rescaled beyond what the file's own header asks for. Pictures (PNG, JPEG) are read as well: rows
+first, colours last, and the identity in place of an affine.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from atso_monai._volume_formats import blocks, read_itk, read_nifti
 from atso_monai._volume_sketch import sketch
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
+from atso_monai.picture_file import PICTURE_SUFFIXES, is_picture, read_picture
 
 SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 """File name endings that can be read: NIfTI by nibabel, the others by ITK."""
@@ -43,7 +45,7 @@ class VolumeFacts:
 
     Attributes:
         path: absolute path of the file.
-        shape: as stored; three numbers for a volume, more for 4D or colour files.
+        shape: as stored; three numbers for a volume, more for 4D or colour files; (H, W) or (H, W, 3) for a picture.
         affine: 4x4, voxel index to RAS millimetres.
         spacing: length of the affine's three columns, in mm.
         dtype: numpy name of the type that :func:`read_volume` gives.
@@ -66,6 +68,11 @@ class VolumeFacts:
     values: tuple[int, ...] | None
     content: str
     sketch: tuple[int, ...] = ()
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The shape without the colours of a picture: what the label of an image must share."""
+        return self.shape[:2] if is_picture(self.path) else self.shape
 
 
 def case_id(path: str | os.PathLike[str]) -> str:
@@ -90,12 +97,15 @@ def read_volume(path: str | os.PathLike[str]) -> tuple[Array, npt.NDArray[np.flo
         return _read_folder(file)
     suffix = _suffix(file.name)
     if not suffix:
-        raise PrepareError(f"Cannot read {file}: its name must end in one of {', '.join(SUFFIXES)}.")
+        known = ", ".join((*SUFFIXES, *PICTURE_SUFFIXES))
+        raise PrepareError(f"Cannot read {file}: its name must end in one of {known}.")
     if not file.is_file():
         raise PrepareError(f"Cannot read {file}: there is no such file.")
     try:
+        if suffix in PICTURE_SUFFIXES:
+            return read_picture(file), np.eye(4)
         return read_nifti(file) if suffix.startswith(".nii") else read_itk(file)
-    except Exception as error:  # nibabel, zlib and ITK raise a dozen unrelated classes on damaged files
+    except Exception as error:  # nibabel, zlib, Pillow and ITK raise a dozen unrelated classes on damaged files
         reason = str(error).strip() or type(error).__name__
         raise PrepareError(
             f"Cannot read {file} as {suffix} ({reason}). It may be damaged or cut short: copy or convert it again."
@@ -161,7 +171,7 @@ def cache_file(path: Path) -> Iterator[Path]:
 
 
 def _suffix(name: str) -> str:
-    return next((s for s in SUFFIXES if name.lower().endswith(s)), "")
+    return next((s for s in (*SUFFIXES, *PICTURE_SUFFIXES) if name.lower().endswith(s)), "")
 
 
 def _examine(path: str, array: Array, affine: npt.NDArray[np.float64]) -> VolumeFacts:

@@ -224,7 +224,7 @@ def test_a_run_refuses_unknown_ids(tmp_path: Path) -> None:
 TRAIN_IDS = (
     "bundle_root", "device", "dataset_dir", "output_dir", "train#trainer", "train#trainer#max_epochs", "train#dataset",
     "train#dataset#data", "train#handlers", "datalist", "cache_dir", "view", "seed", "run_seed", "init_seed",
-    "checkpoint_in", "max_epochs", "num_classes", "network_def", "context", "spacing", "epoch_length",
+    "checkpoint_in", "max_epochs", "num_classes", "network_def", "context", "epoch_length",
 )  # fmt: skip
 INFERENCE_IDS = (
     "bundle_root", "device", "network_def", "inferer", "output_dir", "dataset_dir", "datalist", "dataset#data",

@@ -172,7 +172,7 @@ def test_missing_folder_and_unknown_names_are_named(tmp_path: Path) -> None:
     for name, reason in [
         ("no.nii.gz", "no such file"),
         ("folder.nii.gz", "it is a folder without DICOM files"),
-        ("x.png", "must end in"),
+        ("x.bmp", "must end in"),
     ]:
         with pytest.raises(PrepareError, match=reason) as caught:
             read_volume(tmp_path / name)

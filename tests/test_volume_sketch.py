@@ -55,7 +55,7 @@ def test_another_orientation_of_the_file_changes_nothing(scan: np.ndarray) -> No
 
 
 def test_people_have_nothing_in_common() -> None:
-    sketches = [set(sketch(phantom_case(seed, shape=(48, 48, 16)).image, AFFINE)) for seed in range(5)]
+    sketches = [set(sketch(phantom_case(seed, shape=(48, 48, 16)).image, AFFINE)) for seed in range(4)]
     assert not any(one & other for one, other in combinations(sketches, 2))
 
 
@@ -81,7 +81,7 @@ def test_real_scans() -> None:
 
 
 def test_hippocampi_of_different_people() -> None:
-    files = sorted((DATA / "Task04_Hippocampus" / "imagesTr").glob("hippocampus_*.nii.gz"))[::3]
+    files = sorted((DATA / "Task04_Hippocampus" / "imagesTr").glob("hippocampus_*.nii.gz"))[::6]
     if not files:
         pytest.skip(f"no hippocampus data in {DATA}")
     sketches = [set(sketch(*read_volume(file))) for file in files]

@@ -18,6 +18,8 @@ from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds
 from atso_monai.adapter.rewiring import CURVES, SCRATCH, SECTION, WEIGHTS, Rewiring
 from atso_monai.adapter.tree import Config, components, get, put, target_name
 from atso_monai.adapter.working_copy import FOLDER
+from atso_monai.errors import ConfigError
+from atso_monai.files import hash_file
 from atso_monai.views import WHOLE
 
 OWN_IDS = {
@@ -103,9 +105,16 @@ class _Train(Rewiring):
 
     def _start(self) -> None:
         start = f"{FOLDER}/{self.ids.pretrained}" if self.ids.pretrained else None
+        if self.ids.pretrained:
+            self.section["pretrained_content"] = self._content(self.root / self.ids.pretrained)
         self.section["pretrained"] = start
         self.section["start"] = f"$@{SECTION}::checkpoint_in or @{SECTION}::pretrained"
         self.weights_in(self.ids.network or "", f"@{SECTION}::start")
+
+    def _content(self, file: Path) -> str:
+        if not file.is_file():
+            raise ConfigError(f"The mapping's train entry pretrained names {file}, but there is no such file.")
+        return hash_file(file)
 
     def _validation(self) -> Any:
         """The evaluator that validates, where cases are held out for it; else none."""

@@ -13,6 +13,8 @@ FOLDER = "bundle_root"
 """Name of the copy inside a step's folder."""
 SMALL = 1 << 20
 _LEFT_OUT = {"__pycache__", ".git"}
+_TEXTS = (".py", ".json", ".yaml", ".yml", ".txt", ".csv")
+_CONFIGURATIONS = ("train", "inference", "evaluate", "multi_gpu", "metadata", "logging", "atso")
 
 
 def working_copy(root: Path, target: Path) -> None:
@@ -43,6 +45,11 @@ def _place(file: Path, target: Path) -> None:
 
 
 def code_digest(root: Path) -> str:
-    """One hash for the Python files of a bundle: what it computes beside its configurations."""
-    files = sorted(p for p in root.rglob("*.py") if not _LEFT_OUT.intersection(p.relative_to(root).parts))
-    return hash_json({p.relative_to(root).as_posix(): hash_file(p) for p in files})[:16]
+    """One hash for what a bundle computes with beside its configurations: code, and small text files that they read."""
+    found = {}
+    for file in sorted(p for p in root.rglob("*") if p.suffix in _TEXTS and p.is_file()):
+        inside = file.relative_to(root)
+        described = inside.parts[0] == "configs" and inside.name.startswith(_CONFIGURATIONS)
+        if not described and not _LEFT_OUT.union({"docs"}).intersection(inside.parts) and file.stat().st_size <= SMALL:
+            found[inside.as_posix()] = hash_file(file)
+    return hash_json(found)[:16]

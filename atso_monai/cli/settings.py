@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--infer-bundle", metavar="DIR", help="any MONAI bundle with the same network, to predict")
     parser.add_argument("--mapping", type=Path, metavar="FILE", help="parts of such a bundle that are not found")
     parser.add_argument("--overlay", action="append", default=[], help="overlay of the bundle, e.g. regime_a")
-    parser.add_argument("--cohort", type=Path, metavar="FILE", help="a cohort file, e.g. of `atso promote`")
+    parser.add_argument(
+        "--cohort", metavar="FILE", help="a cohort file, e.g. of `atso promote`; or a cohort's settings"
+    )
     parser.add_argument("--images", type=Path, help="your own folder of images, in place of the bundle's data set")
     parser.add_argument("--labels", type=Path, help="the folder of labels that belongs to it")
 
@@ -46,7 +48,9 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     root, bundles = _bundles(arguments)
     values: dict[str, Any] = {**bundles, **pairs(rest)}
     overlays = list(arguments.overlay)
-    if arguments.cohort is not None:
+    if arguments.cohort is not None and arguments.cohort.startswith("{"):
+        values["cohort"] = _value("cohort", arguments.cohort)
+    elif arguments.cohort is not None:
         values |= _cohort_file(arguments, root, values)
     elif arguments.images is not None:
         own = None if bundles["bundle_root"] != root else root
@@ -69,11 +73,11 @@ def _cohort_file(arguments: argparse.Namespace, root: Path, values: Mapping[str,
     given = sorted(fixed & values.keys()) + [n for n in ("images", "labels") if getattr(arguments, n) is not None]
     if given:
         raise ConfigError(f"--{given[0]} and --cohort exclude each other: the cohort file says who is who. Drop one.")
-    if not arguments.cohort.is_file():
+    path = Path(arguments.cohort).absolute()
+    if not path.is_file():
         raise ConfigError(
             f"There is no cohort file {arguments.cohort}. `atso promote` writes one, and every run has one."
         )
-    path = arguments.cohort.absolute()
     return {"cohort": {"_target_": "atso_monai.cohort.Cohort.load", "_mode_": "callable", "path": path}}
 
 

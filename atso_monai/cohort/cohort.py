@@ -29,6 +29,8 @@ class Cohort:
         reference: the reference set R; a case may have a ``truth``, which only metrics read.
         test: the test set E; a case has a ``label``, which only metrics read.
         folds: ids of the reference cases of each fold; empty where none are drawn yet.
+        ignore: class index (after ``label_map``) of what nobody labelled: it counts in no loss and in no metric. It is
+            none of ``labels``, and class 0 is a class like any other where it is set. None: there is nothing to ignore.
 
     Raises:
         CohortError: when a reference case has a ``label``, or another one a ``truth``.
@@ -41,6 +43,7 @@ class Cohort:
     reference: tuple[Case, ...] = ()
     test: tuple[Case, ...] = ()
     folds: Folds = field(default=())
+    ignore: int | None = None
 
     def __post_init__(self) -> None:
         for role in ROLES:
@@ -126,6 +129,8 @@ class Cohort:
         }
         if self.label_map is not None:
             content["label_map"] = {str(value): index for value, index in sorted(self.label_map.items())}
+        if self.ignore is not None:
+            content["ignore"] = self.ignore
         for role in ROLES:
             content[role] = [datalist.dump_case(case, folder) for case in getattr(self, role)]
         content["folds"] = [list(fold) for fold in self.folds]

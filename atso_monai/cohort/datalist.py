@@ -14,7 +14,7 @@ from atso_monai.files import read_json, write_json
 
 _ANSWER = {"labelled": "label", "reference": "truth", "test": "label"}
 _REQUIRED = ("name", "labels", "labelled", "reference", "test", "folds")
-_OPTIONAL = ("label_map", "fingerprint")
+_OPTIONAL = ("label_map", "ignore", "fingerprint")
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ def parse(content: object, folder: str | Path, source: str) -> Parsed:
     fields["labels"] = {index: _text(name, f"{source}, labels[{index}]") for index, name in labels.items()}
     if top.get("label_map") is not None:
         fields["label_map"] = _label_map(top["label_map"], source)
+    if top.get("ignore") is not None:
+        fields["ignore"] = integer(top["ignore"], f"{source}, ignore")
     for role in _ANSWER:
         entries = listed(top[role], f"{source}, {role}")
         fields[role] = tuple(_case(e, role, folder, f"{source}, {role}[{n}]") for n, e in enumerate(entries))

@@ -48,6 +48,7 @@ def joined_cohort(
         labelled=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.labelled),
         reference=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.reference),
         test=tuple(_own(key, case, cohort) for key, cohort in cohorts.items() for case in cohort.test),
+        ignore=_shared_ignore(cohorts),
     )
     return whole.with_folds(folds, seed)
 
@@ -66,3 +67,10 @@ def _shared_labels(cohorts: Mapping[str, Cohort]) -> dict[int, str]:
                 f"{cohorts[other].labels}. Map the values of each by its label_map, or set label_names."
             )
     return dict(cohorts[first].labels)
+
+
+def _shared_ignore(cohorts: Mapping[str, Cohort]) -> int | None:
+    found = {key: cohort.ignore for key, cohort in cohorts.items()}
+    if len(set(found.values())) > 1:
+        raise CohortError(f"The sources ignore different classes: {found}. Give all of them the same.")
+    return next(iter(found.values()))

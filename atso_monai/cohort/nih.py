@@ -12,8 +12,8 @@ from atso_monai.cohort import splits
 from atso_monai.cohort.case import Case
 from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.labels import LabelMap, LabelNames
-from atso_monai.cohort.nih_layout import WITHDRAWN, NihFiles, find_nih, nih_id
-from atso_monai.cohort.nih_prepare import prepare_nih
+from atso_monai.cohort.nih_layout import WITHDRAWN, find_nih, nih_id
+from atso_monai.cohort.nih_prepare import converted_nih, prepare_nih
 from atso_monai.errors import CohortError, one_of
 from atso_monai.files import as_given, read_json
 
@@ -80,7 +80,8 @@ def nih_cohort(
     look whether the source files are still the same ones. Scans 25 and 70, which TCIA withdrew, are left out.
 
     Args:
-        dataset_dir: the folder that holds, at any depth to four, ``PANCREAS_0001`` ... and ``label0001.nii.gz`` ...
+        dataset_dir: the folder that holds, at any depth to four, ``PANCREAS_0001`` ... and ``label0001.nii.gz`` ...;
+            or a folder of converted cases, brought here without their sources.
         split: a name of :func:`nih_splits`, which fixes the test set and the labelled lists; or None to draw all roles
             from the cases that are there.
         labelled: "10%" or "20%" for the list of the split, a number of cases, a list of ids, or None for all that
@@ -129,7 +130,7 @@ def prepared_nih(
     """All cases of the folder, converted where they are not yet; see :func:`nih_cohort`.
 
     Args:
-        dataset_dir: the folder as downloaded.
+        dataset_dir: the folder as downloaded, or one that holds what was converted elsewhere.
         prepared_dir: where converted cases are kept; None is ``prepared`` in ``dataset_dir``.
         split: the partition whose cases must all be there.
         without_test: leave the test set of ``split`` out.
@@ -142,15 +143,18 @@ def prepared_nih(
     if not dataset_dir:
         raise CohortError("No data set was given: set dataset_dir to the folder of Pancreas-CT as downloaded.")
     folder = Path(os.path.abspath(as_given(dataset_dir)))
-    wanted, faults = _wanted(folder, exclude, show)
+    ready = converted_nih(folder)
+    cases, faults = ([], []) if ready else find_nih(folder)
+    ids = _wanted([case.id for case in ready or cases], folder, exclude, show)
     if split is not None:
-        _require_complete(split, wanted, exclude)
-        held_out = {*split.test} if without_test else set()
-        wanted = [case for case in wanted if case.id not in held_out]
-    kept = Path(os.path.abspath(as_given(prepared_dir))) if prepared_dir else folder / "prepared"
-    pool, more = prepare_nih(wanted, kept, show)
-    if faults := [*faults, *more]:
-        raise CohortError(_report(folder, faults, len(wanted)))
+        _require_complete(split, ids, exclude)
+        ids -= {*split.test} if without_test else set()
+    if not ready:
+        kept = Path(os.path.abspath(as_given(prepared_dir))) if prepared_dir else folder / "prepared"
+        ready, more = prepare_nih([case for case in cases if case.id in ids], kept, show)
+        if faults := [*(fault for fault in faults if fault.split(" ", 1)[0] in ids), *more]:
+            raise CohortError(_report(folder, faults, len(ids)))
+    pool = [case for case in ready if case.id in ids]
     if not pool:
         raise CohortError(f"{folder} holds no case that could be used: all were left out.")
     return pool
@@ -165,21 +169,20 @@ def _split(name: str | None, test: splits.Share) -> NihSplit | None:
     return nih_splits()[name]
 
 
-def _wanted(folder: Path, exclude: Sequence[str], show: Callable[[str], None]) -> tuple[list[NihFiles], list[str]]:
-    """Cases to convert, and the faults of their files, without those that TCIA withdrew or the caller excluded."""
-    cases, faults = find_nih(folder)
-    if strange := sorted({*exclude} - {case.id for case in cases}):
+def _wanted(ids: Sequence[str], folder: Path, exclude: Sequence[str], show: Callable[[str], None]) -> set[str]:
+    """``ids`` without those that TCIA withdrew or the caller excluded."""
+    if strange := sorted({*exclude} - {*ids}):
         raise CohortError(f"exclude names {', '.join(strange)}, which {folder} lacks. Ids are like PANCREAS_0001.")
-    if withdrawn := [case.id for case in cases if case.number in WITHDRAWN]:
-        show(f"left out: {', '.join(withdrawn)}. TCIA withdrew these scans: they are PANCREAS_0002 cropped otherwise.")
+    withdrawn = {nih_id(number) for number in WITHDRAWN}
+    if here := sorted(withdrawn & {*ids}):
+        show(f"left out: {', '.join(here)}. TCIA withdrew these scans: they are PANCREAS_0002 cropped otherwise.")
     if exclude:
         show(f"left out as asked: {', '.join(exclude)}")
-    out = {nih_id(number) for number in WITHDRAWN} | {*exclude}
-    return [case for case in cases if case.id not in out], [f for f in faults if f.split(" ", 1)[0] not in out]
+    return {*ids} - withdrawn - {*exclude}
 
 
-def _require_complete(split: NihSplit, cases: Sequence[NihFiles], exclude: Sequence[str]) -> None:
-    missing = sorted({*split.test, *split.training} - {case.id for case in cases} - {*exclude})
+def _require_complete(split: NihSplit, ids: set[str], exclude: Sequence[str]) -> None:
+    missing = sorted({*split.test, *split.training} - ids - {*exclude})
     if missing:
         more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         raise CohortError(

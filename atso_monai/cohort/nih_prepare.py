@@ -45,8 +45,15 @@ def prepare_nih(
     return done, faults
 
 
+def converted_nih(folder: Path) -> list[Case]:
+    """The cases that :func:`prepare_nih` finished in ``folder``, by id; none where it is no such folder."""
+    names = sorted(path.stem for path in (folder / "records").glob("PANCREAS_*.json"))
+    cases = [Case(name, _file(folder, "images", name), label=_file(folder, "labels", name)) for name in names]
+    return [case for case in cases if case.image.is_file() and case.label is not None and case.label.is_file()]
+
+
 def _prepared(files: NihFiles, folder: Path, show: Callable[[str], None]) -> Case:
-    image, label = (folder / kind / f"{files.id}.nii.gz" for kind in ("images", "labels"))
+    image, label = _file(folder, "images", files.id), _file(folder, "labels", files.id)
     record, stamp = folder / "records" / f"{files.id}.json", _stamp(files)
     if not (image.is_file() and label.is_file() and _recorded(record) == stamp):
         try:
@@ -79,6 +86,10 @@ def _write(path: Path, values: Array, affine: Array) -> None:
     image.header.set_xyzt_units("mm")
     with atomic_path(path) as temporary:
         nib.save(image, temporary)
+
+
+def _file(folder: Path, kind: str, name: str) -> Path:
+    return folder / kind / f"{name}.nii.gz"
 
 
 def _recorded(record: Path) -> object:

@@ -27,10 +27,12 @@ def _labels(cohort: Cohort) -> Iterator[Problem]:
     way_out = "Declare the classes as 0 (background), 1, 2, ... and let label_map bring the values of the files there."
     if indices != list(range(len(indices))) or not 2 <= len(indices) <= 256:
         yield Problem("", "", f"labels must be 0, 1, 2, ... up to 255, without gaps. Received: {indices}", way_out)
+    if cohort.ignore in indices or not 0 <= (cohort.ignore or 0) <= 255:
+        yield Problem("", "", f"ignore must be none of the classes {indices}, and at most 255", "Take 255.")
     maps = [("", "", cohort.label_map), *((c.id, str(c.image), c.label_map) for _, c in cases_by_role(cohort))]
     for name, file, mapping in maps:
         for value, index in sorted((mapping or {}).items()):
-            if index not in cohort.labels:
+            if index not in cohort.labels and index != cohort.ignore:
                 what = f"label_map gives value {value} the class {index}, which is none of {indices}"
                 yield Problem(name, file, what, way_out)
 

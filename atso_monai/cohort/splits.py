@@ -27,6 +27,7 @@ def split(
     name: str = "cohort",
     label_names: LabelNames | None = None,
     label_map: LabelMap | None = None,
+    ignore: int | None = None,
 ) -> Cohort:
     """Give each case of a pool its role, by explicit lists and by draws.
 
@@ -45,6 +46,7 @@ def split(
         name: of the cohort.
         label_names: name of each class index, see :func:`atso_monai.cohort.named_labels`.
         label_map: class index of each value in the label files.
+        ignore: class index of what counts neither in losses nor in metrics, see :class:`Cohort`.
 
     Raises:
         CohortError: when ids repeat or are unknown, a listed case lacks a label, or there are too few cases.
@@ -58,6 +60,8 @@ def split(
         draw.take("reference", *_by_label(draw, reference))
         draw.take("labelled", draw.with_label())
     labels, mapping = named_labels(label_names, label_map)
+    if mapping is not None and ignore is not None:
+        mapping = {ignore: ignore, **mapping}
     chosen = draw.roles
     return Cohort(
         name=name,
@@ -67,6 +71,7 @@ def split(
         reference=tuple(draw.pool[i].as_reference() for i in sorted(chosen["reference"])),
         test=tuple(draw.pool[i].as_labelled() for i in sorted(chosen["test"])),
         folds=make_folds(chosen["reference"], folds, seed),
+        ignore=ignore,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.geometry import corner_distance
 from atso_monai.cohort.problem import Problem
+from atso_monai.picture_file import has_palette, is_picture
 from atso_monai.volume_file import VolumeFacts
 
 _HEADER_BYTES = 560
@@ -34,7 +35,9 @@ class Use:
 
 def volume_problems(use: Use, facts: VolumeFacts) -> Iterator[Problem]:
     """What is wrong with a file whatever it is for: axes, grid, NaN."""
-    if len(facts.shape) != 3 or 0 in facts.shape:
+    if is_picture(use.path):
+        yield from _picture_problems(use, facts)
+    elif len(facts.shape) != 3 or 0 in facts.shape:
         what = f"the {use.kind} must have 3 axes of at least one voxel. Received: shape {facts.shape}"
         yield use.problem(what, "Take one volume (one channel, one point in time) out of the file.")
     elif fault := _grid_fault(use.path, facts):
@@ -42,6 +45,17 @@ def volume_problems(use: Use, facts: VolumeFacts) -> Iterator[Problem]:
     if not facts.finite:
         what = f"the {use.kind} has voxels that are NaN or infinite"
         yield use.problem(what, "Replace these voxels by a value that means background, such as -1024 in CT.")
+
+
+def _picture_problems(use: Use, facts: VolumeFacts) -> Iterator[Problem]:
+    if use.kind == "image":
+        palette = has_palette(use.path)
+        if palette or facts.shape[2:] not in ((), (3,)):
+            what = f"the image must be RGB or grey. Received: {'a palette' if palette else facts.shape}"
+            yield use.problem(what, "Convert it to RGB, without transparency.")
+    elif len(facts.shape) != 2:
+        what = f"the {use.kind} must have one channel of class indices. Received: shape {facts.shape}"
+        yield use.problem(what, "Take the file with indices, not the coloured one.")
 
 
 def has_grid(facts: VolumeFacts) -> bool:
@@ -94,19 +108,25 @@ def label_problems(use: Use, facts: VolumeFacts, cohort: Cohort) -> Iterator[Pro
             way_out = "A label holds whole numbers, at most 256 different ones: check that the file is a label."
             yield use.problem(what, way_out)
         return
-    known = use.label_map if use.label_map is not None else {index: index for index in cohort.labels}
+    own = {index: index for index in (*cohort.labels, cohort.ignore) if index is not None}
+    known = use.label_map if use.label_map is not None else own
     if undeclared := [value for value in facts.values if value != 0 and value not in known]:
         what = f"the {use.kind} has the values {_listed(undeclared)}, declared are {_listed(sorted({0, *known}))}"
         yield use.problem(what, "Declare every value by label_names, or give it a class by label_map (0 drops it).")
-    elif use.role == "labelled" and not any(known.get(value, 0) for value in facts.values):
+    elif use.role == "labelled" and not any(known.get(value, 0) not in _nothing(cohort) for value in facts.values):
         what = f"the label is empty: it has only the values {_listed(facts.values)}"
         yield use.problem(what, "A labelled case must show at least one structure: draw it, or take the case out.")
 
 
+def _nothing(cohort: Cohort) -> tuple[int | None, ...]:
+    """Classes that show no structure: the background, or, where pixels can be ignored, only these."""
+    return (0,) if cohort.ignore is None else (cohort.ignore,)
+
+
 def pair_problems(label: Use, facts: VolumeFacts, image: VolumeFacts, tolerance_mm: float) -> Iterator[Problem]:
     """Where a label (or truth) does not lie on the grid of its image."""
-    if facts.shape != image.shape:
-        what = f"the {label.kind} has shape {facts.shape}, its image {image.shape} ({image.path})"
+    if facts.grid != image.grid:
+        what = f"the {label.kind} has shape {facts.grid}, its image {image.grid} ({image.path})"
         yield label.problem(what, "Find the label that belongs to the image, or resample it to the image's grid.")
     elif has_grid(facts) and has_grid(image):
         apart = corner_distance(facts.affine, image.affine, image.shape)

@@ -63,6 +63,11 @@ class Bundles:
         return rewired == {True}
 
     @property
+    def label_suffix(self) -> str:
+        """How the names of the label files end: ``.png`` for bundles of pictures."""
+        return str(self.configurations["predict"].config.get("label_suffix", ".nii.gz"))
+
+    @property
     def notes(self) -> list[str]:
         """What a person should know of how the bundles are run."""
         return [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]

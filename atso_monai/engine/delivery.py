@@ -25,8 +25,8 @@ Segments {labels} on scans like those it was trained on. Made by an ATSO run (st
     cd THIS_FOLDER
     python -m monai.bundle run --config_file configs/inference.yaml {arguments}
 
-or, from anywhere: `atso predict THIS_FOLDER IMAGES --to LABELS`. `IMAGES` is a folder of volumes (NIfTI, MHA, NRRD).
-One `<name>.nii.gz` per image is written, on the image's own grid.
+or, from anywhere: `atso predict THIS_FOLDER IMAGES --to LABELS`. `IMAGES` is a folder of {inputs}.
+One `<name>{suffix}` per image is written, on the image's own grid.
 
 ## What it was trained on
 
@@ -55,7 +55,7 @@ def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
     views = {model.rsplit("/", 1)[1]: place.folder(model) / "model.pt" for model in outcome.models}
     for view, file in views.items():
         shutil.copyfile(file, temporary / "models" / f"{view}.pt")
-    _write_configs(place, temporary, list(views))
+    _write_configs(place, temporary, list(views), outcome)
     for extra in ("LICENSE", "docs/data_license.txt"):
         if (place.bundle / extra).is_file():
             (temporary / extra).parent.mkdir(exist_ok=True)
@@ -66,20 +66,21 @@ def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
     return target
 
 
-def _write_configs(place: Workplace, folder: Path, views: Sequence[str]) -> None:
-    inference = bundle_config(place, "predict")
+def _write_configs(place: Workplace, folder: Path, views: Sequence[str], outcome: Outcome) -> None:
+    inference = bundle_config(place, "predict", outcome.overlay, outcome.reduced)
     root = engine_id(inference, "bundle_root")
     weights = {view: f"$str(@{root}) + '/models/{view}.pt'" for view in views}
     set_ids(inference, {"bundle_root": ".", "checkpoints": weights}, "configs/inference.yaml")
-    train = bundle_config(place, "train")
+    train = bundle_config(place, "train", outcome.overlay, outcome.reduced)
     set_ids(train, {"bundle_root": "."}, "configs/train.yaml")
     for config, name in ((inference, "inference"), (train, "train")):
         write_text(folder / "configs" / f"{name}.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     described = metadata(place.bundle_of("predict"))
     outputs = described.get("network_data_format", {}).get("outputs", {})
     if isinstance(outputs.get("pred"), dict):
-        outputs["pred"]["num_channels"] = len(place.cohort.labels)
-        outputs["pred"]["channel_def"] = _text_keys(place.cohort.labels)
+        labels = place.classes.names(outcome.reduced)
+        outputs["pred"]["num_channels"] = len(labels)
+        outputs["pred"]["channel_def"] = _text_keys(labels)
     write_json(folder / "configs" / "metadata.json", described)
 
 
@@ -97,31 +98,33 @@ def _copy_code(bundle: Path, folder: Path) -> None:
 
 
 def _readme(place: Workplace, outcome: Outcome, tables: str) -> str:
-    cohort = place.cohort
+    cohort, labels = place.cohort, place.classes.names(outcome.reduced)
     ids = ("datalist", "output_dir") if SECTION in bundle_config(place, "predict") else ("dataset_dir", "output_dir")
     names = [engine_id(bundle_config(place, "predict"), name).replace("::", "#") for name in ids]
     return README.format(
         arguments=f"--{names[0]} IMAGES --{names[1]} LABELS",
         title=f"{place.bundle.name}, trained by {outcome.strategy}",
-        labels=", ".join(label for index, label in cohort.labels.items() if index),
+        labels=", ".join(label for index, label in labels.items() if index or cohort.ignore is not None),
+        inputs="pictures (PNG, JPEG)" if place.label_suffix == ".png" else "volumes (NIfTI, MHA, NRRD)",
+        suffix=place.label_suffix,
         strategy=outcome.strategy,
         cohort=cohort.name,
         fingerprint=cohort.fingerprint,
         labelled=len(cohort.labelled),
         reference=len(cohort.reference),
         test=len(cohort.test),
-        values=", ".join(f"{index} {label}" for index, label in cohort.labels.items()),
+        values=", ".join(f"{index} {label}" for index, label in labels.items()),
         tables=tables,
     )
 
 
 def deliver_labels(place: Workplace, outcome: Outcome) -> Path:
-    """Copy the final pseudo labels of all folds into ``RUN/pseudo_labels``, one NIfTI file per reference case."""
+    """Copy the final pseudo labels of all folds into ``RUN/pseudo_labels``, one file per reference case."""
     target, temporary = place.run_dir / "pseudo_labels", place.run_dir / ".pseudo_labels.new"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     for artefact in outcome.labels:
-        for file in sorted(place.folder(artefact).glob("*.nii.gz")):
+        for file in sorted(place.folder(artefact).glob(f"*{place.label_suffix}")):
             shutil.copyfile(file, temporary / file.name)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine import orders, tables
+from atso_monai.engine import orders, step_folder, tables
 from atso_monai.engine.cluster import Source, require_cluster
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
+from atso_monai.engine.identity import identity
 from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -26,6 +27,8 @@ from atso_monai.engine.preflight import (
     content_hashes,
     require_devices,
     require_hounsfield,
+    require_reduction,
+    require_same_kind,
     training_size,
     try_network,
 )
@@ -41,7 +44,7 @@ from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
 from atso_monai.errors import ConfigError
-from atso_monai.files import as_given, hash_json, write_text
+from atso_monai.files import as_given, write_text
 from atso_monai.stopping import stop_signals
 from atso_monai.views import WHOLE
 
@@ -59,10 +62,13 @@ class Engine:
         compare: further strategies to run beside it, for the tables.
         generations: teacher-student rounds (T).
         epochs: ``{"first": epochs of M_0, "later": epochs of all others}``, or one number for both.
-        views: views with a network each.
+        views: views with a network each; ``[whole]`` for a bundle that knows no views.
         start: where students start: ``scratch``, ``snapshot`` (of M_0) or ``teacher``.
         evaluate_each_generation: also train and test each generation's own model on all of R.
         final_labels: ``updated`` or ``algorithm_1``, see :class:`~atso_monai.engine.scheme.Scheme`.
+        variants: strategies of one's own, by name: settings of :class:`~atso_monai.engine.variant.Variant`.
+        reduction: the label map to the reduced classes of variants: the name of one that comes with the package, or the
+            path of a JSON file, see :func:`atso_monai.label_maps.load_table`.
         diagnostics: let fold models also predict the reference cases that they trained on.
         seed: of the run; each step's own seed comes from it and the step's name.
         overlays: names of overlays of the bundle's configurations.
@@ -98,6 +104,8 @@ class Engine:
         evaluate_each_generation: bool = False,
         final_labels: str = "updated",
         diagnostics: bool = True,
+        variants: Mapping[str, Mapping[str, Any]] | None = None,
+        reduction: str | Path | None = None,
         seed: int = 0,
         overlays: Sequence[str] = (),
         overrides: Mapping[str, Mapping[str, Any]] | None = None,
@@ -117,17 +125,18 @@ class Engine:
         self._shape = {
             "strategy": strategy, "compare": listed("compare", compare), "views": listed("views", views),
             "generations": generations, "start": start, "evaluate_each_generation": evaluate_each_generation,
-            "final_labels": final_labels, "diagnostics": diagnostics,
+            "final_labels": final_labels, "diagnostics": diagnostics, "variants": mapped("variants", variants),
         }  # fmt: skip
         both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
         self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
+        self._reduction = reduction
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
         file = None if mapping is None else as_given(mapping).absolute()
         self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
         self._executor, self._workers, self._threads, self._cluster = executor, workers, threads, cluster
         self._devices = listed("devices", devices)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
-        self._checkpoint = mapped("checkpoint", checkpoint)
+        self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
 
     @property
     def cohort(self) -> Cohort:
@@ -144,10 +153,7 @@ class Engine:
     @property
     def scheme(self) -> Scheme:
         """What shapes the plan; ConfigError for values that no plan can have."""
-        known_keys("epochs", self._epochs, ("first", "later"))
-        if set(self._epochs) != {"first", "later"}:
-            raise ConfigError(f"epochs needs first and later. Received: {self._epochs}.")
-        checkpoint_interval(self._checkpoint)
+        known_keys("epochs", self._epochs, ("first", "later"), complete=True)
         known_keys("overrides", self._overrides, ("train", "inference"))
         if self._executor not in EXECUTORS:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
@@ -217,9 +223,14 @@ class Engine:
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
+        require_same_kind(place, facts)
         place = self._workplace(plan, contents, training_size(place, facts))
         require_hounsfield(place, facts)
-        (rehearse if self._bundles.adapted else try_network)(place)
+        if self._bundles.adapted:
+            rehearse(place)
+        else:
+            for overlay, reduced in dict.fromkeys((step.overlay, step.reduced) for step in plan.steps):
+                try_network(place, overlay, reduced)
         require_space(self._cache_dir, bytes_needed(self.cohort, facts, len(plan.steps)))
         return place, facts
 
@@ -234,7 +245,8 @@ class Engine:
         with stop_signals(), held(self.run_dir):
             plan = self.plan()
             place, _ = self._check(plan, self._cache_dir / "facts")
-            settle(self.run_dir, self._settings(place), {"plan": asdict(self.scheme), "cohort": "cohort.json"})
+            description = {"plan": asdict(self.scheme), "cohort": "cohort.json"}
+            settle(self.run_dir, identity(self.scheme, self.cohort, place), description)
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
             reporter = Reporter(plan, self.run_dir, self._slots)
@@ -265,7 +277,7 @@ class Engine:
                 plan,
                 executor,
                 draft=partial(draft_in_shards, place),
-                write=partial(orders.write, place),
+                write=partial(step_folder.write, place),
                 execute=run_step,
                 gather=gather,
                 listener=reporter,
@@ -295,12 +307,12 @@ class Engine:
     def _workplace(
         self, plan: Plan, contents: Mapping[Path, str] | None = None, size: Sequence[int] | None = None
     ) -> Workplace:
-        strategies = {outcome.strategy for outcome in plan.outcomes}
+        kinds = {outcome.kind for outcome in plan.outcomes}
         classes = {"num_classes": len(self.cohort.labels)}
         return Workplace(
             run_dir=self.run_dir,
             bundle=self._bundles.root("train"),
-            infer_bundle=self._bundles.root("predict"),
+            infer_bundle=None if self._bundles.inference is None else self._bundles.root("predict"),
             mapping=self._bundles.mapping,
             cohort=self.cohort.blind(),
             truths=self.cohort.truths(),
@@ -308,32 +320,15 @@ class Engine:
             seed=self._seed,
             threads=self._threads,
             workers=self._workers,
-            interval=checkpoint_interval(self._checkpoint),
+            interval=self._interval,
             overlays=self._overlays,
             overrides=self._overrides,
             common={name: classes | ({"size": list(size)} if size else {}) for name in ("train", "inference")},
-            revealed=self.cohort.revealed() if "oracle" in strategies else None,
+            revealed=self.cohort.revealed() if "oracle" in kinds else None,
             keep_snapshot=self._shape["start"] == "snapshot",
+            label_suffix=str(self._bundles.label_suffix),
+            reduction=require_reduction(self._reduction, plan, self.cohort),
         )
-
-    def _settings(self, place: Workplace) -> dict[str, Any]:
-        """All that shapes the results. ``compare`` may grow from one start to the next and is left out."""
-        return {
-            **{name: value for name, value in asdict(self.scheme).items() if name != "compare"},
-            "seed": self._seed,
-            "overlays": self._overlays,
-            "overrides": self._overrides,
-            "threads": self._threads,
-            "cohort": {
-                "fingerprint": self.cohort.fingerprint,
-                "labels": {str(index): name for index, name in self.cohort.labels.items()},
-                "label_map": {str(a): b for a, b in (self.cohort.label_map or {}).items()},
-                **_own_maps(self.cohort),
-                "content": hash_json(sorted(place.contents.values()))[:16],
-            },
-            "bundle": {"name": place.bundle.name, "inference": place.bundle_of("predict").name}
-            | {kind: hash_json(orders.bundle_config(place, kind))[:16] for kind in ("train", "predict")},
-        }
 
     def _greeting(self, plan: Plan) -> str:
         cohort = self.cohort
@@ -344,10 +339,3 @@ class Engine:
             f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
             f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )
-
-
-def _own_maps(cohort: Cohort) -> dict[str, Any]:
-    """The label maps of single cases, in cohorts of several sources."""
-    cases = (*cohort.labelled, *cohort.reference, *cohort.test)
-    maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
-    return {"label_maps": hash_json(maps)[:16]} if maps else {}

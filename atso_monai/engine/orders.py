@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from atso_monai.adapter import FOLDER, SECTION, working_copy
-from atso_monai.bundle import CONFIG, set_ids
+from atso_monai.bundle import read_config, set_ids
 from atso_monai.checkpoint import Interval
 from atso_monai.cohort import Case, Cohort
+from atso_monai.engine.classes import Classes
 from atso_monai.engine.configuration import CONFIG_NAMES, configuration
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
-from atso_monai.engine.worker import LOG, Order, checkpoints_of
-from atso_monai.files import hash_file, hash_json, write_json, write_text
+from atso_monai.engine.worker import Order
+from atso_monai.files import hash_file, hash_json
+from atso_monai.label_maps import LabelTable
 
 DATALIST = "datalist.json"
 CACHE = "cache"
-PREVIOUS_LOG = "log.previous.txt"
 SHARDS = "shards"
 """Folder of the shards of a prediction, in its step folder."""
 
@@ -53,6 +50,8 @@ class Workplace:
         keep_snapshot: whether the trainings of generation 0 must leave an early snapshot.
         infer_bundle: root folder of another bundle that predicts.
         mapping: file that says which ids of the bundles play which part.
+        label_suffix: how the names of the bundle's label files end.
+        reduction: the reduced classes, and the one that each class belongs to; None where no step has them.
     """
 
     run_dir: Path
@@ -71,6 +70,13 @@ class Workplace:
     keep_snapshot: bool = False
     infer_bundle: Path | None = None
     mapping: Path | None = None
+    label_suffix: str = ".nii.gz"
+    reduction: LabelTable | None = None
+
+    @property
+    def classes(self) -> Classes:
+        """What class indices mean."""
+        return Classes(self.cohort, self.reduction)
 
     def folder(self, makes: str) -> Path:
         """The folder of an artefact."""
@@ -108,11 +114,11 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
     datalist: Any
     if step.kind == "score":
         datalist, contents, expected = _score_list(place, step, folder)
-        config = _score_config()
+        config = _score_config(place)
     else:
         datalist, contents = _case_list(place, step, folder)
         config = step_config(place, step, folder)
-        expected = tuple(f"{case.id}.nii.gz" for case in _cases(place.cohort, step.cases))
+        expected = tuple(f"{case.id}{place.label_suffix}" for case in _cases(place.cohort, step.cases))
         if step.kind == "train":
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
     needs = {name: digests[name] for name in step.needs}
@@ -130,57 +136,27 @@ def bundle_files(bundle: Path) -> dict[str, str]:
     return {file.name: hash_file(file) for file in sorted((bundle / "configs").glob("*")) if file.is_file()}
 
 
-def write(place: Workplace, plan: Draft) -> str:
-    """Write a step's folder anew: what an unfinished attempt left there goes, but for its log and a good checkpoint.
+def bundle_config(place: Workplace, kind: str, overlay: str = "", reduced: bool = False) -> dict[str, Any]:
+    """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it.
 
-    Returns:
-        Where a training goes on, or why its checkpoint is not used; else an empty text.
+    Args:
+        place: the run's workplace.
+        kind: ``train`` or ``predict``.
+        overlay: a further overlay, which a variant asks for.
+        reduced: whether the network has the reduced classes.
     """
-    folder = Path(plan.order.folder)
-    checkpoints = checkpoints_of(plan.order)
-    problem, record, kept = checkpoints.problem(), checkpoints.read(), checkpoints.keep()
-    _clear(folder, (*kept, SHARDS) if plan.shards else kept)
-    write_json(folder / DATALIST, plan.datalist)
-    root = place.bundle_of(plan.order.kind)
-    write_json(folder / "metadata.json", metadata(root))
-    path = ""
-    if SECTION in plan.config:  # its own code and small files, where nothing that it writes can reach the original
-        working_copy(root, folder / FOLDER)
-        path = f"PYTHONPATH={FOLDER} "
-    head = (
-        f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
-        f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
-    )
-    write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
-    if problem:
-        return f"its checkpoint is not used, {problem}; starts anew"
-    return f"goes on at iteration {record.iteration} of {record.total}" if record and kept else ""
-
-
-def _clear(folder: Path, kept: Sequence[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / LOG).is_file():
-        os.replace(folder / LOG, folder / PREVIOUS_LOG)
-    for path in folder.iterdir():
-        if path.name in (*kept, PREVIOUS_LOG):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def bundle_config(place: Workplace, kind: str) -> dict[str, Any]:
-    """The bundle's configuration for ``train`` or ``predict`` steps with the run's own settings in it."""
-    root, name = place.bundle_of(kind), CONFIG_NAMES[kind]
-    config = configuration(root, kind, place.overlays, place.overrides, place.mapping).config
-    set_ids(config, place.common.get(name, {}), f"{root.name}/configs/{name}.yaml")
+    root, source = place.bundle_of(kind), f"{place.bundle_of(kind).name}/configs/{CONFIG_NAMES[kind]}.yaml"
+    overlays = (*place.overlays, overlay) if overlay else place.overlays
+    config = configuration(root, kind, overlays, place.overrides, place.mapping).config
+    set_ids(config, place.common.get(CONFIG_NAMES[kind], {}), source)
+    if reduced:
+        set_ids(config, {"num_classes": len(place.classes.names(reduced))}, source)
     return config
 
 
 def step_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
     """The configuration of a training or prediction that runs in a folder, which paths are relative to."""
-    config = bundle_config(place, step.kind)
+    config = bundle_config(place, step.kind, step.overlay, step.reduced)
     values: dict[str, Any] = {
         "datalist": DATALIST,
         "output_dir": "repeat",
@@ -205,7 +181,7 @@ def step_config(place: Workplace, step: Step, folder: Path) -> dict[str, Any]:
 def _case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     """Items of a training or prediction, and what they hold, by content."""
     sets = step.sets or tuple((name, "") for name in step.cases)
-    return _listed(place, sets, folder)
+    return _listed(place, sets, folder, step.reduced, step.grouped)
 
 
 def items_of(place: Workplace, sets: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -213,7 +189,9 @@ def items_of(place: Workplace, sets: Sequence[tuple[str, str]]) -> list[dict[str
     return _listed(place, sets, place.run_dir)[0]
 
 
-def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
+def _listed(
+    place: Workplace, sets: Sequence[tuple[str, str]], folder: Path, reduced: bool = False, grouped: bool = False
+) -> tuple[list[dict[str, Any]], list[Any]]:
     items, contents = [], []
     for cases, source in sets:
         for case in _cases(place.cohort, [cases]):
@@ -224,11 +202,13 @@ def _listed(place: Workplace, sets: Sequence[tuple[str, str]], folder: Path) -> 
                 if found is None:
                     continue
                 item["label"] = str(found.absolute())
-                if mapping := place.cohort.label_map_of(case):
-                    item["label_map"] = _text_keys(mapping)
-                content.append(place.contents[found])
+                if label_map := place.classes.of_file(case, reduced):
+                    item["label_map"] = _text_keys(label_map)
+                content += [place.contents[found], *([item["label_map"]] if reduced else [])]
             elif source:
-                item["label"] = _relative(place.folder(source) / f"{case.id}.nii.gz", folder)
+                item["label"] = _relative(place.folder(source) / f"{case.id}{place.label_suffix}", folder)
+                if grouped:
+                    item["label_map"] = _text_keys(place.classes.of_group())
                 content.append(source)
             items.append(item)
             contents.append(content)
@@ -258,22 +238,23 @@ def _score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, A
     pairs, contents = [], []
     for score in step.scores:
         for case in _cases(place.cohort, [score.cases]):
+            name = f"{case.id}{place.label_suffix}"
             right = place.truths.get(case.id) if score.right == TRUTH else None
             if score.right == TRUTH and right is None:
                 continue
             pair: dict[str, Any] = {
                 "columns": _columns(step, score, case),
-                "left": _relative(place.folder(score.left) / f"{case.id}.nii.gz", folder),
-                "right": str(right.absolute())
-                if right
-                else _relative(place.folder(score.right) / f"{case.id}.nii.gz", folder),
+                "left": _relative(place.folder(score.left) / name, folder),
+                "right": str(right.absolute()) if right else _relative(place.folder(score.right) / name, folder),
             }
-            if right is not None and (mapping := place.cohort.label_map_of(case)):
-                pair["right_map"] = _text_keys(mapping)
+            if right is not None and (label_map := place.classes.of_file(case, step.reduced)):
+                pair["right_map"] = _text_keys(label_map)
             pairs.append(pair)
             contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
-    labels = {str(index): name for index, name in place.cohort.labels.items()}
-    return {"labels": labels, "pairs": pairs}, [labels, contents], ("scores.csv",)
+    head: dict[str, Any] = {"labels": {str(index): name for index, name in place.classes.names(step.reduced).items()}}
+    if place.cohort.ignore is not None:
+        head["ignore"] = place.cohort.ignore
+    return {**head, "pairs": pairs}, [*head.values(), contents], ("scores.csv",)
 
 
 def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
@@ -289,7 +270,12 @@ def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
     }
 
 
-def _score_config() -> dict[str, Any]:
+def _score_config(place: Workplace) -> dict[str, Any]:
+    """The bundle's own ``configs/score.yaml`` where it has one, else Dice."""
+    if list((place.bundle / "configs").glob("score.*")):
+        config = read_config(place.bundle, "score")
+        set_ids(config, {"datalist": DATALIST, "output_dir": "repeat"}, f"{place.bundle.name}/configs/score.yaml")
+        return config
     return {
         "imports": ["$import atso_monai.metrics"],
         "output_dir": "repeat",

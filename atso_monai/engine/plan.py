@@ -54,7 +54,10 @@ class Step:
         cases: for a prediction, the sets of cases to label.
         scores: for a score step, its comparisons.
         strategy: the strategy that first asked for the step.
-        generation: ``0``, ``1``, ... or ``final``.
+        generation: ``0``, ``1``, ... or ``final``; that of an M_0 with an overlay names the overlay too.
+        overlay: overlay of the bundle's configurations that a variant asks for, or empty.
+        reduced: whether its labels are of the reduced classes.
+        grouped: for a training in all classes, whether its pseudo labels know the reduced classes only.
     """
 
     makes: str
@@ -69,16 +72,34 @@ class Step:
     scores: tuple[Score, ...] = ()
     strategy: str = ""
     generation: str = ""
+    overlay: str = ""
+    reduced: bool = False
+    grouped: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one strategy leaves: final model artefacts (one per view), last pseudo labels (one per fold)."""
+    """What one strategy leaves.
+
+    Attributes:
+        strategy: its name.
+        models: final model artefacts, one per view.
+        labels: last pseudo labels, one per fold.
+        generation: of the final model.
+        kind: the known strategy that it follows.
+        first: generation of the M_0 that it builds on; empty for one that comes after another strategy.
+        overlay: overlay of the bundle's configurations that its model needs, or empty.
+        reduced: whether its model predicts the reduced classes.
+    """
 
     strategy: str
     models: tuple[str, ...]
     labels: tuple[str, ...]
     generation: str
+    kind: str = ""
+    first: str = "0"
+    overlay: str = ""
+    reduced: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,11 @@ from monai.bundle import ConfigParser
 from atso_monai.adapter import SECTION
 from atso_monai.cohort import Cohort, require_sound
 from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.engine.plan import Plan
 from atso_monai.errors import AtsoError, ConfigError
 from atso_monai.files import hash_json
+from atso_monai.label_maps import LabelTable, load_table
+from atso_monai.picture_file import is_picture
 from atso_monai.volume_file import VolumeFacts, inspect_volume
 
 Facts = Mapping[Path, VolumeFacts]
@@ -99,28 +102,65 @@ def require_devices(devices: Sequence[str]) -> None:
             )
 
 
-def try_network(place: Workplace) -> None:
-    """Make the networks of both configurations and pass a few empty slices through that of the predictions.
+def require_reduction(name: str | Path | None, plan: Plan, cohort: Cohort) -> LabelTable | None:
+    """The table of reduced classes, where a step of the plan needs one.
+
+    Raises:
+        ConfigError: when it is missing, or does not give each class of the cohort a reduced class.
+    """
+    if not any(step.reduced for step in plan.steps):
+        return None
+    if name is None:
+        raise ConfigError("A variant has reduced classes, so reduction must name a label map. Received: None.")
+    table = load_table(name)
+    if sorted(table.mapping) != sorted(cohort.labels) or not table.groups:
+        raise ConfigError(
+            f"reduction {name} must give each of the classes {sorted(cohort.labels)} of {cohort.name!r} a reduced "
+            f"class. It has the values {sorted(table.mapping)}."
+        )
+    return table
+
+
+def require_same_kind(place: Workplace, facts: Facts) -> None:
+    """Refuse pictures for a bundle of volumes, and volumes for a bundle of pictures.
+
+    Raises:
+        ConfigError: names the first image of the other kind.
+    """
+    wanted = place.label_suffix == ".png"
+    for path in facts:
+        if is_picture(path) != wanted:
+            found, other = ("volume", "pictures") if wanted else ("picture", "volumes")
+            raise ConfigError(f"The bundle {place.bundle.name} is for {other}. Received: a {found}, {path}.")
+
+
+def try_network(place: Workplace, overlay: str = "", reduced: bool = False) -> None:
+    """Make the networks of both configurations and pass something empty through that of the predictions.
+
+    Args:
+        place: the run's workplace.
+        overlay: a further overlay, which a variant asks for.
+        reduced: whether the network has the reduced classes.
 
     Raises:
         ConfigError: when one cannot be made, the two differ, or the prediction does not fit the number of classes.
     """
-    shapes = {}
+    shapes, labels = {}, place.classes.names(reduced)
     for kind in ("train", "predict"):
-        parser = ConfigParser(bundle_config(place, kind))
+        parser = ConfigParser(bundle_config(place, kind, overlay, reduced))
         try:
             network = parser.get_parsed_content("network_def").eval()
-            classes = _classes(parser, network) if kind == "predict" else len(place.cohort.labels)
+            classes = _classes(place, parser, network) if kind == "predict" else len(labels)
         except AtsoError:
             raise
         except Exception as error:
             raise ConfigError(f"The network of {place.bundle.name} ({kind}) cannot be used: {_root(error)}") from error
         shapes[kind] = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-        if classes != len(place.cohort.labels):
+        if classes != len(labels):
             raise ConfigError(
                 f"The predictions of {place.bundle.name} tell {classes} classes apart, but the cohort has "
-                f"{len(place.cohort.labels)} ({', '.join(place.cohort.labels.values())}). Change the network's "
-                "out_channels, or map the labels (label_map, label_names)."
+                f"{len(labels)} ({', '.join(labels.values())}). Change the network's out_channels, or map the labels "
+                "(label_map, label_names)."
             )
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
@@ -129,12 +169,15 @@ def try_network(place: Workplace) -> None:
         )
 
 
-def _classes(parser: ConfigParser, network: torch.nn.Module) -> int:
-    """Classes that the inferer tells apart with new networks, background included; one channel is one organ."""
+def _classes(place: Workplace, parser: ConfigParser, network: torch.nn.Module) -> int:
+    """Classes that the inferer tells apart with a new network, background included; one channel is one organ."""
     inferer = parser.get_parsed_content("inferer")
     with torch.no_grad():
-        channels = int(inferer(torch.zeros(1, 1, 64, 64, 3), {"axial": network}).shape[1])
-    return max(channels, 2)
+        if place.label_suffix == ".png":
+            output = inferer(torch.zeros(1, int(parser.get_parsed_content("context")), 64, 64), network)
+        else:
+            output = inferer(torch.zeros(1, 1, 64, 64, 3), {"axial": network})
+    return max(int(output.shape[1]), 2)
 
 
 def _root(error: BaseException) -> str:

@@ -42,7 +42,9 @@ def print_run(run: Run) -> None:
 
 
 def _empty(run: Run) -> str:
-    """A warning where pseudo labels hold no foreground at all."""
-    files = sorted(run.pseudo_labels.glob("*.nii.gz"))
+    """A warning where pseudo labels hold no other class than the first, which is the background of scans."""
+    files = sorted(run.pseudo_labels.iterdir())
     empty = [file.name for file in files if not read_volume(file)[0].any()]
-    return f"\n               WARNING: {len(empty)} of {len(files)} are empty, first {empty[0]}" if empty else ""
+    return (
+        f"\n               WARNING: {len(empty)} of {len(files)} hold class 0 alone, first {empty[0]}" if empty else ""
+    )

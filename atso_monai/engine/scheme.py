@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from atso_monai.checkpoint import Interval
 from atso_monai.engine.plan import fold_name
+from atso_monai.engine.variant import Variant, read_variants
 from atso_monai.errors import ConfigError, nearest, one_of
 from atso_monai.views import VIEWS, WHOLE
 
@@ -34,6 +35,7 @@ class Scheme:
             Algorithm 1 to the letter and trains the final model on the labels of the last generation.
         diagnostics: let each fold model also predict the reference cases that it trained on (the paper's table 4).
         test: whether there are test cases.
+        variants: strategies of one's own, by name, see :class:`~atso_monai.engine.variant.Variant`.
     """
 
     strategy: str
@@ -48,25 +50,58 @@ class Scheme:
     final_labels: str = "updated"
     diagnostics: bool = True
     test: bool = True
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "variants", read_variants(mapped("variants", self.variants), STRATEGIES))
         for name in (self.strategy, *self.compare):
-            one_of("strategy", name, STRATEGIES)
+            one_of("strategy", name, (*STRATEGIES, *self.variants))
         one_of("start", self.start, STARTS)
         one_of("final_labels", self.final_labels, FINAL_LABELS)
         at_least("generations", self.generations, 1)
-        at_least("folds", self.folds, 2 if "atso" in (self.strategy, *self.compare) else 1)
+        at_least("folds", self.folds, 2 if "atso" in map(self.kind, self.names) else 1)
         at_least("epochs first", self.first_epochs, 1)
         at_least("epochs later", self.later_epochs, 1)
         for view in self.views if self.views != (WHOLE,) else ():
             one_of("views", view, VIEWS)
         if not self.views or len(set(self.views)) != len(self.views):
             raise ConfigError(f"views must name each view once. Received: {list(self.views)}.")
-        if self.start == "teacher" and self.folds > 2 and "atso" in (self.strategy, *self.compare):
+        folded = [name for name in self.names if self.kind(name) == "atso"]
+        starts = {self.variants[name].start if name in self.variants else self.start for name in folded}
+        if self.folds > 2 and "teacher" in starts:
             raise ConfigError(
                 f"start 'teacher' needs one teacher per student, but with {self.folds} folds the labels of an ATSO "
                 "student come from several. Use start 'scratch' or 'snapshot', or 2 folds."
             )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All strategies of the run: the one asked for, those compared, and those that a variant comes after."""
+        found = dict.fromkeys((self.strategy, *self.compare))
+        queue = list(found)
+        while queue:
+            before = self.variants[name].after if (name := queue.pop(0)) in self.variants else None
+            if before is not None and before not in found:
+                found[before] = None
+                queue.append(before)
+        return tuple(found)
+
+    def kind(self, name: str) -> str:
+        """The known strategy that a strategy follows."""
+        return self.variants[name].kind if name in self.variants else name
+
+    def of(self, name: str) -> Scheme:
+        """The scheme with the settings that a variant has of its own."""
+        if name not in self.variants:
+            return self
+        own = self.variants[name]
+        return replace(
+            self,
+            generations=own.generations or self.generations,
+            first_epochs=own.epochs or self.first_epochs,
+            later_epochs=own.epochs or self.later_epochs,
+            start=own.start,
+        )
 
     @property
     def fold_names(self) -> tuple[str, ...]:
@@ -94,11 +129,13 @@ def at_least(what: str, value: object, least: int) -> None:
         raise ConfigError(f"{what} must be a whole number of at least {least}. Received: {value!r}.")
 
 
-def known_keys(what: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise ConfigError, with the nearest known word, unless all keys of ``given``, called ``what``, are known."""
+def known_keys(what: str, given: Mapping[str, Any], known: Sequence[str], complete: bool = False) -> None:
+    """Raise ConfigError unless all keys of ``given``, called ``what``, are known, and, where asked, ``complete``."""
     for key in given:
         if key not in known:
             raise ConfigError(f"{what} takes {', '.join(known)}. Received: {key!r}.{nearest(str(key), known)}")
+    if complete and len(given) < len(known):
+        raise ConfigError(f"{what} needs {' and '.join(known)}. Received: {dict(given)}.")
 
 
 def checkpoint_interval(given: Mapping[str, Any]) -> Interval:

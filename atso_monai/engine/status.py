@@ -18,6 +18,7 @@ from atso_monai.engine.tables import align
 from atso_monai.engine.worker import LOG
 from atso_monai.errors import RunFolderError
 from atso_monai.files import read_json
+from atso_monai.stopping import STOPPED
 
 
 def recorded_plan(run_dir: Path) -> Plan:
@@ -66,8 +67,10 @@ def _state(step: Step, reason: str | None, folder: Path) -> tuple[str, str]:
         return "done", clock(result.seconds) if result else ""
     logs = [log for log in (folder / LOG, *sorted(folder.glob(f"{SHARDS}/*/{LOG}"))) if log.is_file()]
     for log in logs:
-        if "Traceback" in (text := log.read_text(encoding="utf-8", errors="replace")):
-            return "failed", text.strip().splitlines()[-1][:100]
+        text = log.read_text(encoding="utf-8", errors="replace").strip()
+        last = text.splitlines()[-1] if text else ""
+        if "Traceback" in text and not last.startswith(STOPPED):  # ignite logs a stop with one, too
+            return "failed", last[:100]
     if logs:
         share = fraction_done(folder)
         return "begun", f"{100 * share:.0f}%" if share else ""

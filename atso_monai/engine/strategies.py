@@ -17,20 +17,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atso_monai.engine.collector import Collector
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Outcome, Plan, Score, Step
 from atso_monai.engine.scheme import Scheme
 
 
 def build_plan(scheme: Scheme) -> Plan:
-    """The steps of a strategy and of those that it is compared with, shared where they are equal."""
+    """The steps of a strategy and of those that it is compared with or comes after, shared where they are equal."""
     steps: dict[str, Step] = {}
-    outcomes = []
-    for name in dict.fromkeys((scheme.strategy, *scheme.compare)):
-        builder = _Builder(scheme, name, prefix="" if name == scheme.strategy else f"compare/{name}/")
-        outcomes.append(builder.build())
-        for step in builder.steps:
-            steps.setdefault(step.makes, step)
-    return Plan(tuple(steps.values()), tuple(outcomes))
+    outcomes: dict[str, Outcome] = {}
+
+    def add(name: str) -> Outcome:
+        if name not in outcomes:
+            before = scheme.variants[name].after if name in scheme.variants else None
+            builder = _Builder(scheme, name, add(before) if before else None)
+            outcomes[name] = builder.build()
+            for step in builder.steps:
+                steps.setdefault(step.makes, step)
+        return outcomes[name]
+
+    return Plan(outcomes=tuple(add(name) for name in scheme.names), steps=tuple(steps.values()))
 
 
 def epochs_in_all(scheme: Scheme, strategy: str) -> int:
@@ -42,26 +48,21 @@ def epochs_in_all(scheme: Scheme, strategy: str) -> int:
     return sum(step.epochs for step in steps if step.kind == "train" and step.view == scheme.views[0])
 
 
-class _Builder:
-    """Collects the steps of one strategy; every artefact but those of generation 0 carries the strategy's prefix."""
-
-    def __init__(self, scheme: Scheme, strategy: str, prefix: str) -> None:
-        self.scheme, self.strategy, self.prefix = scheme, strategy, prefix
-        self.steps: list[Step] = []
+class _Builder(Collector):
+    """The plan of one strategy."""
 
     def build(self) -> Outcome:
         """Add all steps of the strategy and say what it leaves."""
-        if self.strategy in ("supervised_matched", "oracle"):
+        if self.kind in ("supervised_matched", "oracle"):
             return self._one_training()
-        self._generation_0()
-        if self.strategy == "supervised":
-            return self._outcome("model/g0", "labels/g1", "0", prefix="")
-        return self._folds() if self.strategy == "atso" else self._synchronous()
-
-    # --- strategies
+        if self.before is None:
+            self._generation_0()
+        if self.kind == "supervised":
+            return self._outcome("model/g0", "labels/g1", self.zero, prefix=self.base)
+        return self._folds() if self.kind == "atso" else self._synchronous()
 
     def _one_training(self) -> Outcome:
-        matched = self.strategy == "supervised_matched"
+        matched = self.kind == "supervised_matched"
         # later trainings are the shorter ones where they go on from a snapshot; these two start anew
         longest = max(self.scheme.first_epochs, self.scheme.later_epochs)
         epochs = epochs_in_all(self.scheme, self._compared()) if matched else longest
@@ -71,14 +72,13 @@ class _Builder:
         return self._outcome("model/final", "labels/final", "final")
 
     def _generation_0(self) -> None:
-        own, self.prefix = self.prefix, ""
-        model = self._train("model/g0", [(LABELLED, GIVEN)], self.scheme.first_epochs, "0")
-        for fold in self.scheme.fold_names:
-            self._predict(f"labels/g1/{fold}", model, [fold], "0")
-        self._predict_test("predictions/g0", model, "0")
-        scores = self._test_scores("predictions/g0", "all")
-        scores += [Score(f, f"labels/g1/{f}", TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
-        self._score("metrics/g0", scores, "0")
+        own, self.prefix = self.prefix, self.base
+        model = self._train("model/g0", [(LABELLED, GIVEN)], self.scheme.first_epochs, self.zero)
+        self._label_all("labels/g1", model, self.zero)
+        self._predict_test("predictions/g0", model, self.zero)
+        scores = self._test_scores(self._own("predictions/g0"), "all")
+        scores += [Score(f, f"{self.first_labels}/{f}", TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
+        self._score("metrics/g0", scores, self.zero)
         self.prefix = own
 
     def _synchronous(self) -> Outcome:
@@ -159,87 +159,3 @@ class _Builder:
             self._label_all("labels/final", model, generation)
         scores += [Score(f, self._own(f"labels/final/{f}"), TRUTH, "dsc", "labels") for f in self.scheme.fold_names]
         self._score(f"metrics/{name}", scores, generation)
-
-    # --- pieces
-
-    def _own(self, name: str) -> str:
-        return self.prefix + name
-
-    def _labels_of(self, t: int) -> str:
-        """Folder of the labels that generation t trains on; those of the first come from M_0 and are shared."""
-        return "labels/g1" if t == 1 else self._own(f"labels/g{t}")
-
-    def _reference_sets(self, labels: str) -> list[tuple[str, str]]:
-        """S and all of R with the pseudo labels of one folder."""
-        return [(LABELLED, GIVEN)] + [(f, f"{labels}/{f}") for f in self.scheme.fold_names]
-
-    def _compared(self) -> str:
-        """The strategy whose epochs the control gets: ATSO, else the first that labels, else M_0 alone."""
-        named = (self.scheme.strategy, *self.scheme.compare)
-        order = ("atso", *(s for s in named if s in ("stso", "self_learning")), "supervised")
-        return next((s for s in order if s in named), "atso")
-
-    def _start(self, t: int, teacher: str) -> tuple[str | None, bool]:
-        start = "teacher" if self.strategy == "self_learning" else self.scheme.start
-        if start == "scratch":
-            return None, False
-        if start == "snapshot":
-            return "model/g0", True
-        return (teacher if t == 1 else self._own(teacher)), False
-
-    def _final_start(self, last: int) -> tuple[str | None, bool]:
-        return self._start(last + 1, f"model/g{last}/{self.scheme.fold_names[0]}")
-
-    def _train(
-        self,
-        makes: str,
-        sets: list[tuple[str, str]],
-        epochs: int,
-        generation: str,
-        start: str | None = None,
-        snapshot: bool = False,
-    ) -> tuple[str, ...]:
-        labels = tuple(source for _, source in sets if source not in (GIVEN, TRUTH))
-        for view in self.scheme.views:
-            begin = None if start is None else f"{start}/{view}"
-            needs = labels if begin is None else (*labels, begin)
-            self._add(
-                makes=self._own(f"{makes}/{view}"), kind="train", needs=needs, view=view, epochs=epochs,
-                sets=tuple(sets), start=begin, snapshot=snapshot, generation=generation,
-            )  # fmt: skip
-        return tuple(self._own(f"{makes}/{view}") for view in self.scheme.views)
-
-    def _predict(self, makes: str, model: tuple[str, ...], cases: list[str], generation: str) -> str:
-        self._add(makes=self._own(makes), kind="predict", needs=model, cases=tuple(cases), generation=generation)
-        return self._own(makes)
-
-    def _predict_test(self, makes: str, model: tuple[str, ...], generation: str) -> None:
-        if self.scheme.test:
-            self._predict(makes, model, [TEST], generation)
-
-    def _label_all(self, makes: str, model: tuple[str, ...], generation: str) -> None:
-        for fold in self.scheme.fold_names:
-            self._predict(f"{makes}/{fold}", model, [fold], generation)
-
-    def _test_scores(self, predictions: str, model: str) -> list[Score]:
-        return [Score(TEST, predictions, TRUTH, "dsc", model)] if self.scheme.test else []
-
-    def _label_scores(self, t: int, after: str) -> list[Score]:
-        """DSC of the updated pseudo labels, and how far they moved from those of the generation before."""
-        scores = []
-        for fold in self.scheme.fold_names:
-            new, old = self._own(f"{after}/{fold}"), f"{self._labels_of(t)}/{fold}"
-            scores += [Score(fold, new, TRUTH, "dsc", "labels"), Score(fold, new, old, "change", "labels")]
-        return scores
-
-    def _score(self, makes: str, scores: list[Score], generation: str) -> None:
-        needs = dict.fromkeys(name for s in scores for name in (s.left, s.right) if name != TRUTH)
-        self._add(makes=self._own(makes), kind="score", needs=tuple(needs), scores=tuple(scores), generation=generation)
-
-    def _add(self, **values: object) -> None:
-        self.steps.append(Step(strategy=self.strategy, **values))  # type: ignore[arg-type]
-
-    def _outcome(self, model: str, labels: str, generation: str, prefix: str | None = None) -> Outcome:
-        at = self.prefix if prefix is None else prefix
-        models = tuple(f"{at}{model}/{view}" for view in self.scheme.views)
-        return Outcome(self.strategy, models, tuple(f"{at}{labels}/{f}" for f in self.scheme.fold_names), generation)

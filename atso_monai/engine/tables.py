@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -11,6 +11,11 @@ from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.files import atomic_path
 
 Row = dict[str, str]
+GLOBAL = "global_dsc"
+"""Metric of all cases of a set as one volume."""
+TITLES = {"dsc": "DSC", "iou": "IoU"}
+MOST_LABELS = 6
+"""Of more labels, the test set and the pseudo labels get a table each."""
 COLUMNS = ("strategy", "generation", "model", "set", "fold", "case", "label", "metric", "value")
 
 
@@ -36,41 +41,83 @@ def write_metrics(path: Path, rows: Sequence[Row]) -> None:
         writer.writerows(rows)
 
 
-def select(rows: Iterable[Row], **wanted: str) -> list[float]:
-    """Values of the rows whose columns are as asked for."""
-    return [float(row["value"]) for row in rows if all(row[k] == v for k, v in wanted.items())]
+def select(rows: Iterable[Row], fold: str = "", **wanted: str) -> list[float]:
+    """Values of the rows whose columns are as asked for.
+
+    Where whole sets were measured together (rows without ``case``, see :class:`atso_monai.metrics.IouSheet`), theirs
+    are taken, of one fold or of all; else those of each case.
+    """
+    found = [row for row in rows if all(row[k] == v for k, v in wanted.items())]
+    pooled = [row for row in found if not row["case"] and row["fold"] == fold]
+    return [float(row["value"]) for row in pooled or found if pooled or fold in ("", row["fold"])]
+
+
+def truth_metric(rows: Iterable[Row]) -> str:
+    """The metric against the truth, such as ``dsc`` or ``iou``; empty where no truth is known."""
+    return next((row["metric"] for row in rows if row["metric"] not in ("agreement", "change", GLOBAL)), "")
 
 
 def main_label(rows: Iterable[Row]) -> str:
-    """The label that tables are about: the whole foreground where there are several classes."""
+    """The label that tables are about: where there are several classes, the whole foreground or their mean."""
     labels = list(dict.fromkeys(row["label"] for row in rows))
-    return "foreground" if "foreground" in labels else labels[0] if labels else ""
+    return next((label for label in ("foreground", "mean") if label in labels), labels[0] if labels else "")
 
 
 def outcome_table(plan: Plan, rows: Sequence[Row]) -> str:
-    """One line per strategy: epochs spent, DSC on the test set, DSC of the final pseudo labels of the reference set."""
-    label = main_label(rows)
-    lines = [["strategy", "epochs", "test DSC", "pseudo-label DSC"]]
+    """One line per strategy: epochs spent, metric on the test set, and of the final pseudo labels."""
+    label, name = main_label(rows), TITLES.get(truth_metric(rows), truth_metric(rows))
+    whole = any(row["metric"] == GLOBAL for row in rows)
+    lines = [["strategy", "epochs", f"test {name}", f"pseudo-label {name}", *(["global test DSC"] if whole else [])]]
     for outcome in plan.outcomes:
-        cells = [spread(values) for values in _outcome_values(rows, outcome, label)]
+        cells = [spread(values) for values in outcome_values(rows, outcome, label)]
+        cells += [spread(outcome_values(rows, outcome, label, GLOBAL)[0])] if whole else []
         lines.append([outcome.strategy, str(epochs_of(plan, outcome.strategy)), *cells])
-    return f"DSC in %, {label}: mean ± standard deviation over cases\n" + align(lines)
+    pooled = any(not row["case"] and row["metric"] == truth_metric(rows) for row in rows)
+    how = "over all pixels of a set" if pooled else "mean ± standard deviation over cases"
+    how += "; global: all test cases as one volume" if whole else ""
+    return f"{name} in %, {label}: {how}\n" + align(lines)
 
 
 def label_table(plan: Plan, rows: Sequence[Row]) -> str:
-    """One line per strategy, mean DSC of each label on its own: test set / final pseudo labels of the reference set."""
-    labels = [label for label in dict.fromkeys(row["label"] for row in rows) if label != main_label(rows)]
-    lines = [["strategy", *labels]]
-    for outcome in plan.outcomes:
-        cells = [" / ".join(mean(values) for values in _outcome_values(rows, outcome, label)) for label in labels]
-        lines.append([outcome.strategy, *cells])
-    return "mean DSC in % of each label, test set / pseudo labels\n" + align(lines)
+    """One line per strategy, each label on its own, as the paper's tables 3 and 7: test set / pseudo labels.
+
+    Strategies with the reduced classes get a table of their own; of many labels, each of the two sets gets one.
+    """
+    parts = []
+    for reduced in (False, True):
+        outcomes = [outcome for outcome in plan.outcomes if outcome.reduced == reduced]
+        values = {o.strategy: _by_label(rows, o) for o in outcomes}
+        labels = list(dict.fromkeys(label for found in values.values() for label in found))
+        if len(labels) <= MOST_LABELS:
+            parts += [_label_lines(values, labels, " / ".join, "test set / pseudo labels")] if labels else []
+        else:
+            parts += [_label_lines(values, labels, lambda pair: pair[0], "test set")]
+            parts += [_label_lines(values, labels, lambda pair: pair[1], "pseudo labels")]
+    name = TITLES.get(truth_metric(rows), truth_metric(rows))
+    return "\n\n".join(f"{'mean ' * (name == 'DSC')}{name} in % of each label, {part}" for part in parts)
 
 
-def _outcome_values(rows: Sequence[Row], outcome: Outcome, label: str) -> tuple[list[float], list[float]]:
-    """DSC of one label in each case: of the final model on the test set, and of the final pseudo labels."""
-    own = "" if outcome.generation == "0" else outcome.strategy
-    at = {"generation": outcome.generation, "metric": "dsc", "label": label}
+def _by_label(rows: Sequence[Row], outcome: Outcome) -> dict[str, list[str]]:
+    """For each label that a strategy was measured on: its mean on the test set and of its pseudo labels."""
+    own = [r for r in rows if r["generation"] == outcome.generation and r["strategy"] == outcome.strategy] or rows
+    labels = [label for label in dict.fromkeys(row["label"] for row in own) if label != "foreground"]
+    found = {label: outcome_values(rows, outcome, label) for label in labels}
+    return {label: [mean(values) for values in pair] for label, pair in found.items() if any(pair)}
+
+
+def _label_lines(
+    values: Mapping[str, Mapping[str, list[str]]], labels: Sequence[str], show: Callable[[list[str]], str], what: str
+) -> str:
+    lines = [[name, *(show(found.get(label, ["-", "-"])) for label in labels)] for name, found in values.items()]
+    return f"{what}\n{align([['strategy', *labels], *lines])}"
+
+
+def outcome_values(
+    rows: Sequence[Row], outcome: Outcome, label: str, metric: str | None = None
+) -> tuple[list[float], list[float]]:
+    """Metric of one label (None: that against the truth): of the final model on the test set, of the pseudo labels."""
+    own = "" if outcome.generation == outcome.first else outcome.strategy
+    at = {"generation": outcome.generation, "metric": metric or truth_metric(rows), "label": label}
     test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
     reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
     return select(test, **at), select(reference, **at)
@@ -78,15 +125,15 @@ def _outcome_values(rows: Sequence[Row], outcome: Outcome, label: str) -> tuple[
 
 def summary(plan: Plan, rows: Sequence[Row]) -> str:
     """All tables of a run as text; without any known truth, just that."""
-    if not any(row["metric"] == "dsc" for row in rows):
+    if not truth_metric(rows):
         return "No truth is known for test or reference cases, so there is no DSC to show.\n" + "\n".join(
-            generation_table(rows, o.strategy) for o in plan.outcomes if o.strategy == "atso" and rows
+            generation_table(rows, o.strategy, o.first) for o in plan.outcomes if o.kind == "atso" and rows
         )
     parts = [outcome_table(plan, rows)]
-    if main_label(rows) == "foreground":  # there are several labels
+    if main_label(rows) in ("foreground", "mean"):  # there are several labels
         parts.append(label_table(plan, rows))
-    names = [o.strategy for o in plan.outcomes if o.strategy in ("atso", "stso", "self_learning")]
-    parts += [generation_table(rows, name) for name in names]
+    named = [o for o in plan.outcomes if o.kind in ("atso", "stso", "self_learning")]
+    parts += [generation_table(rows, o.strategy, o.first) for o in named]
     return "\n\n".join(parts)
 
 
@@ -103,29 +150,39 @@ def epochs_of(plan: Plan, strategy: str) -> int:
     return sum(step.epochs for step in plan.steps if step.makes in needed and step.view == view)
 
 
-def generation_table(rows: Sequence[Row], strategy: str) -> str:
-    """The layout of the paper's table 4: each fold model on each reference fold, the updated labels, the test set."""
+def generation_table(rows: Sequence[Row], strategy: str, first: str = "0") -> str:
+    """The layout of the paper's table 4: each fold model on each reference fold, the updated labels, the test set.
+
+    Args:
+        rows: of the run.
+        strategy: its name.
+        first: generation of the M_0 that it builds on; empty for none.
+    """
     label = main_label(rows)
+    how = TITLES["iou"] if truth_metric(rows) == "iou" else "mean Dice"
     return (
-        f"{strategy}, {label}, mean Dice in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
-        + align(generation_cells(rows, strategy, label))
+        f"{strategy}, {label}, {how} in %. M(fk) trained on the other folds: M(fk)@fk is what it has not seen\n"
+        + align(generation_cells(rows, strategy, label, first))
     )
 
 
-def generation_cells(rows: Sequence[Row], strategy: str, label: str) -> list[list[str]]:
+def generation_cells(rows: Sequence[Row], strategy: str, label: str, first: str = "0") -> list[list[str]]:
     """The cells of :func:`generation_table` for one label, its head first."""
-    own = [r for r in rows if r["label"] == label and (r["strategy"] == strategy or r["generation"] == "0")]
+    metric = truth_metric(rows)
+    own = [r for r in rows if r["label"] == label and (r["strategy"] == strategy or r["generation"] == first)]
     folds = sorted({r["fold"] for r in own if r["fold"]})
-    models = sorted({r["model"] for r in own if r["set"] == "reference" and r["metric"] == "dsc"} - {"labels"})
+    models = sorted({r["model"] for r in own if r["set"] == "reference" and r["metric"] == metric} - {"labels"})
     head = ["gen."] + [f"M({m})@{f}" for f in folds for m in models] + ["labels@R", "agree", "change"]
     head += [f"M({m})@E" for m in sorted({r["model"] for r in own if r["set"] == "test"})]
     lines = [head]
     for generation in dict.fromkeys(r["generation"] for r in own):
         now = [r for r in own if r["generation"] == generation]
-        cells = [mean(select(now, model=m, fold=f, metric="dsc")) for f in folds for m in models]
-        cells += [mean(select(now, model="labels", metric="dsc")), mean(select(now, metric="agreement"))]
+        cells = [mean(select(now, model=m, fold=f, metric=metric)) for f in folds for m in models]
+        cells += [mean(select(now, model="labels", metric=metric)), mean(select(now, metric="agreement"))]
         cells += [mean(select(now, metric="change"))]
-        cells += [mean(select(now, model=name[2:-3], set="test", metric="dsc")) for name in head if name.endswith("@E")]
+        cells += [
+            mean(select(now, model=name[2:-3], set="test", metric=metric)) for name in head if name.endswith("@E")
+        ]
         lines.append([generation, *cells])
     return lines
 

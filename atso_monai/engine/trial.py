@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from atso_monai.engine.orders import Draft, Workplace, draft, write
+from atso_monai.engine.orders import Draft, Workplace, draft
 from atso_monai.engine.plan import Plan, Step
+from atso_monai.engine.step_folder import write
 from atso_monai.engine.worker import Order, run_bundle
 from atso_monai.handlers import Measured, Pace, read_measured
 

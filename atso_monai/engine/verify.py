@@ -73,7 +73,7 @@ def _reason(step: Step, folder: Path, run_dir: Path) -> str:
         return f"{RESULT} is that of {record.makes}"
     for name, digest in record.made_from.get("needs", {}).items():
         source = read_result(run_dir / name)
-        if source is None or source.digest != digest:
+        if source is not None and source.digest != digest:  # one without a record is named itself
             return f"it was made from another {name} than the one that is there"
     return ""
 

@@ -75,7 +75,8 @@ def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     folder, began, since = Path(order.folder), time.time(), time.monotonic()
     checkpoints = checkpoints_of(order)
     run_bundle(order, device, checkpoints=checkpoints)
-    files = hash_files(folder, PATTERNS[order.kind])
+    pictures = order.expected[:1] and order.expected[0].endswith(".png")
+    files = hash_files(folder, "*.png" if pictures else PATTERNS[order.kind])
     missing = sorted(set(order.expected) - files.keys())
     if missing:
         raise AtsoError(f"{len(missing)} of {len(order.expected)} files were not written, first {missing[0]}")

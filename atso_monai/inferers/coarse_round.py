@@ -49,9 +49,7 @@ def _view_score(slices: torch.Tensor, chosen: Sequence[int], network: RSTN, pace
 
     with computing_in(pace.precision, slices.device):
         score = mean_of_overlaps(slices, consecutive(chosen, pace.batch_size), predict, network.channels)
-    if pace.levels is not None:
-        score = score.mul_(pace.levels).round_().div_(pace.levels)
-    return score
+    return score.mul_(pace.levels).round_().div_(pace.levels)
 
 
 def _within_reach(total: torch.Tensor, axis: int, least: float, reach: int) -> list[int]:

@@ -56,7 +56,7 @@ class CoarseToFineInferer(Inferer):
 
     Args:
         mode: ``exact`` follows the release slice by slice, each on its own box, in float32. ``fast`` predicts batches
-            of slices on common boxes, in reduced precision, and leaves out what cannot change the result. Whether
+            of boxes of similar size, in reduced precision, and leaves out what cannot change the result. Whether
             FCN-8s pads as the release does is the network's ``padding``.
         threshold: DSC between two rounds at which a case is done; the release reports 0.95, 0.98 and 0.99.
         max_rounds: most fine rounds; 0 stays with the fusion of the coarse networks.
@@ -64,8 +64,9 @@ class CoarseToFineInferer(Inferer):
         coarse_threshold: mean of the views' coarse probabilities from which a voxel is in the first mask. 0.5 is the
             release's "2 of 3 views"; "1 of 3" is 1/6 and "3 of 3" is 5/6.
         batch_size: most slices in one forward pass; ``fast`` only.
-        precision: ``bfloat16``, ``float16`` or ``float32``; ``fast`` only. Choose float32 on a processor without
-            instructions for bfloat16.
+        precision: ``bfloat16``, ``float16`` or ``float32``; ``fast`` only. With float32 the result is that of the
+            exact mode; choose it also on a processor without instructions for bfloat16. float16 is nearer to it than
+            bfloat16, and overflows where a network's activations pass 65504.
 
     Raises:
         ConfigError: names the argument that is wrong.
@@ -113,7 +114,7 @@ class CoarseToFineInferer(Inferer):
 
         Raises:
             ValueError: for any other shape, an unknown view, or a network in training mode.
-            ConfigError: when a network of its own reduced precision is to be exact.
+            ConfigError: when a network with autocast of its own is to be exact.
         """
         check_volume(inputs, "CoarseToFineInferer")
         networks = _checked(network, self.pace.order, exact=self.pace is EXACT)

@@ -19,10 +19,10 @@ class Pace:
         precision: number type of the networks, see :mod:`~atso_monai.inferers.precision`.
         order: views in the order in which they are computed.
         prune: the last view of the coarse round leaves out slices that cannot matter.
-        waste: in a fine round, how many times more pixels a batch on a common box may have than its slices on their
-            own boxes.
+        waste: in a fine round, how many times more pixels a batch of one size may have than its slices' own boxes.
         channels_last: memory layout of the networks' input.
-        levels: the coarse score of a view is rounded to this many steps, None for none.
+        levels: the coarse score of a view is rounded to this many steps. The release stores it in 8 bits, and networks
+            whose rounds do not settle can make a different organ out of a different last digit.
     """
 
     batch_size: int
@@ -31,19 +31,19 @@ class Pace:
     prune: bool
     waste: float
     channels_last: bool
-    levels: int | None
+    levels: int = 255
 
     def laid_out(self, image: torch.Tensor) -> torch.Tensor:
         """``image`` (N, C, H, W) in the memory layout that the networks get."""
         return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
 
 
-EXACT = Pace(1, "float32", ("sagittal", "coronal", "axial"), False, 1.0, False, 255)
-"""As OrganSegRSTN does: slice by slice, each on its own box; coarse scores of a view are stored in 8 bits."""
+EXACT = Pace(1, "float32", ("sagittal", "coronal", "axial"), False, 1.0, False)
+"""As OrganSegRSTN does: slice by slice, each on its own box."""
 
 
 def fast_pace(batch_size: int, precision: str) -> Pace:
-    """Batches on common boxes, in reduced precision; the view that is pruned is the coronal one.
+    """Batches of boxes of similar size, in reduced precision; the view that is pruned is the coronal one.
 
     Abdominal organs take up the smallest part of their scan from front to back.
 
@@ -53,4 +53,4 @@ def fast_pace(batch_size: int, precision: str) -> Pace:
     check_precision(precision)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1. Received: {batch_size!r}.")
-    return Pace(batch_size, precision, ("axial", "sagittal", "coronal"), True, 1.25, True, None)
+    return Pace(batch_size, precision, ("axial", "sagittal", "coronal"), True, 1.25, True)

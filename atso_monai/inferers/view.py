@@ -29,8 +29,8 @@ class ViewInferer(Inferer):
             votes the higher mean probability decides.
         predicts: ``centre``: the network's channels are the classes of the middle slice (with ``sigmoid`` or ``none``
             its one channel is the foreground). ``all``: they are the foreground of each slice of the input; the mean
-            over all inputs that a slice is part of counts. Of networks that return several outputs (RSTN: coarse,
-            fine) the last one is taken.
+            over all inputs that a slice is part of counts, as RSTN needs it. Of networks that return several outputs,
+            the last one is taken.
 
     Raises:
         ValueError: names the argument that is wrong.

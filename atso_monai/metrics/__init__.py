@@ -1,6 +1,18 @@
-"""Metrics on label volumes."""
+"""Metrics on label volumes and pictures."""
 
+from atso_monai.metrics.confusion import class_iou, confusion_matrix, mean_iou
+from atso_monai.metrics.iou_sheet import IouSheet
 from atso_monai.metrics.overlap import dice_scores, foreground_dice, global_dice
-from atso_monai.metrics.sheet import ScoreSheet
+from atso_monai.metrics.sheet import ScoreSheet, Sheet
 
-__all__ = ["ScoreSheet", "dice_scores", "foreground_dice", "global_dice"]
+__all__ = [
+    "IouSheet",
+    "ScoreSheet",
+    "Sheet",
+    "class_iou",
+    "confusion_matrix",
+    "dice_scores",
+    "foreground_dice",
+    "global_dice",
+    "mean_iou",
+]

@@ -46,30 +46,45 @@ def global_dice(pairs: Iterable[tuple[Labels, Labels]], classes: Iterable[int]) 
         ValueError: when the shapes of a pair differ, a volume does not hold integers, or there is no pair.
     """
     classes = list(classes)
-    counts, cases = np.zeros((len(classes), 3), dtype=np.int64), 0
-    for cases, pair in enumerate(pairs, start=1):  # noqa: B007 - how many there were
-        for part_p, part_t in _parts(*pair):
-            for row, value in enumerate(classes):
-                counts[row] += _counts(part_p == value, part_t == value)
-    if not cases:
+    counts = [class_counts(*pair, classes) for pair in pairs]
+    if not counts:
         raise ValueError("pairs must hold at least one case. Received: none.")
-    return {value: _dice(*row) for value, row in zip(classes, counts.tolist(), strict=True)}
+    return {value: dice_of(row) for value, row in zip(classes, np.sum(counts, axis=0), strict=True)}
+
+
+def class_counts(prediction: Labels, truth: Labels, classes: Iterable[int]) -> npt.NDArray[np.int64]:
+    """Voxels of each class in both, in the prediction and in the truth: (classes, 3); arguments as for
+    :func:`dice_scores`. Counts of several cases add up.
+    """
+    classes = list(classes)
+    counts = np.zeros((len(classes), 3), dtype=np.int64)
+    for part_p, part_t in _parts(prediction, truth):
+        for row, value in enumerate(classes):
+            counts[row] += _counts(part_p == value, part_t == value)
+    return counts
+
+
+def foreground_counts(prediction: Labels, truth: Labels) -> npt.NDArray[np.int64]:
+    """:func:`class_counts` of the union of all classes but 0: (3,)."""
+    counts = np.zeros(3, dtype=np.int64)
+    for part_p, part_t in _parts(prediction, truth):
+        counts += _counts(part_p != 0, part_t != 0)
+    return counts
+
+
+def dice_of(counts: npt.NDArray[np.int64]) -> float:
+    """Dice of voxels in both, in the prediction and in the truth; 1.0 where there are none."""
+    both, predicted, true = (int(count) for count in counts)
+    return 2 * both / (predicted + true) if predicted + true else 1.0
 
 
 def foreground_dice(prediction: Labels, truth: Labels) -> float:
     """Dice of the union of all classes but 0; arguments and empty volumes as for :func:`dice_scores`."""
-    counts = np.zeros(3, dtype=np.int64)
-    for part_p, part_t in _parts(prediction, truth):
-        counts += _counts(part_p != 0, part_t != 0)
-    return _dice(*counts.tolist())
+    return dice_of(foreground_counts(prediction, truth))
 
 
 def _counts(mask_p: npt.NDArray[np.bool_], mask_t: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return np.array([np.count_nonzero(mask_p & mask_t), np.count_nonzero(mask_p), np.count_nonzero(mask_t)])
-
-
-def _dice(both: int, predicted: int, true: int) -> float:
-    return 2 * both / (predicted + true) if predicted + true else 1.0
 
 
 def _parts(prediction: Labels, truth: Labels) -> Iterator[tuple[Labels, Labels]]:

@@ -136,14 +136,14 @@ class FCN8s(nn.Module):
         pools = []
         for block, extent in zip(range(1, 6), extents, strict=True):
             for name in self.names(block):
-                x = F.relu(_cleared(self.get_submodule(name)(x), extent))
+                x = F.relu(_cleared(self.get_submodule(name)(x), extent), inplace=True)
             x = F.max_pool2d(x, 2, ceil_mode=True)
             pools.append(x)
         return pools
 
     def _classified(self, x: torch.Tensor, extents: _Extents = None) -> torch.Tensor:
         for layer in (self.fc6, self.fc7):
-            x = F.dropout2d(F.relu(_cleared(layer(x), extents)), self.dropout, self.training)
+            x = F.dropout2d(F.relu(_cleared(layer(x), extents), inplace=True), self.dropout, self.training)
         return x
 
 

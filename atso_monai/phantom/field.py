@@ -43,8 +43,9 @@ class SmoothField:
         bx, by, bz = (self._weights(axis, i, spans[i]) for i, axis in enumerate((grid.x, grid.y, grid.z)))
         knots = self.knots[tuple(slice(*span) for span in spans)]
         k, m, n = knots.shape
-        part = (bx @ knots.reshape(k, m * n)).reshape(-1, m, n)
-        values: Array = (by @ part) @ bz.T
+        with np.errstate(invalid="ignore"):  # BLAS may compute with lanes that it then drops, whatever lay there
+            part = (bx @ knots.reshape(k, m * n)).reshape(-1, m, n)
+            values: Array = (by @ part) @ bz.T
         return values
 
     def _span(self, positions: Array, axis: int) -> tuple[int, int]:

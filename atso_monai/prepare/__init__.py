@@ -7,6 +7,8 @@ from atso_monai.prepare.foreground import slices_with_enough
 from atso_monai.prepare.grid import TrainingGrid, labels_to_native, place, probabilities_to_native, to_training_grid
 from atso_monai.prepare.intensity import Intensity, Window, ZScore
 from atso_monai.prepare.label_file import write_label, write_label_on
+from atso_monai.prepare.picture_dataset import PictureCases, PictureDataset
+from atso_monai.prepare.picture_store import PictureStore
 from atso_monai.prepare.placement import Placement
 from atso_monai.prepare.prepared import PreparedVolume
 from atso_monai.prepare.slice_batch import collate_slices
@@ -21,6 +23,9 @@ __all__ = [
     "CaseDataset",
     "Intensity",
     "LabelledVolumes",
+    "PictureCases",
+    "PictureDataset",
+    "PictureStore",
     "Placement",
     "PreparedVolume",
     "SliceDataset",

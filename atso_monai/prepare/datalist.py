@@ -10,6 +10,7 @@ from typing import Any
 
 from atso_monai.errors import PrepareError
 from atso_monai.files import as_given
+from atso_monai.picture_file import is_picture
 from atso_monai.volume_file import SUFFIXES, case_id
 
 Item = Mapping[str, Any]
@@ -22,7 +23,7 @@ def load_datalist(path: str | os.PathLike[str]) -> tuple[dict[str, Any], ...]:
         path: a JSON file like ``[{"id": "a", "image": "scans/a.nii.gz", "label": "labels/a.nii.gz"}, ...]``, where
             relative paths are relative to the file's folder and an item without id is named after its image file; or
             a folder, for the labelled cases of its ``dataset.json`` (Medical Segmentation Decathlon) or else for the
-            volume files in it by name; or one volume file.
+            volume files in it by name, or, where it has none, its pictures; or one volume file or picture.
 
     Raises:
         PrepareError: names the path when nothing can be read from it, or the item that has no image.
@@ -31,11 +32,11 @@ def load_datalist(path: str | os.PathLike[str]) -> tuple[dict[str, Any], ...]:
     if (file / "dataset.json").is_file():
         file = file / "dataset.json"
     if file.is_dir():
-        images = sorted(f for f in file.iterdir() if is_volume_file(f))
+        images = sorted(f for f in file.iterdir() if is_volume_file(f)) or sorted(filter(is_picture, file.iterdir()))
         if not images:
-            raise PrepareError(f"The folder {file} has no volume files ({', '.join(SUFFIXES)}).")
+            raise PrepareError(f"The folder {file} has no volume files ({', '.join(SUFFIXES)}) and no pictures.")
         return tuple({"id": case_id(image), "image": str(image)} for image in images)
-    if is_volume_file(file):
+    if is_volume_file(file) or is_picture(file):
         return ({"id": case_id(file), "image": str(file)},)
     return tuple(
         _item(item, f"case {number} of {file}", file.parent) for number, item in enumerate(_read(file), start=1)

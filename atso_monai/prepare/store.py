@@ -46,7 +46,7 @@ class VolumeStore:
     def __init__(
         self, cache_dir: AnyPath | None, grid: TrainingGrid | None = None, intensity: Intensity | None = None
     ) -> None:
-        self._cache_dir = None if cache_dir is None else _pointed_to(Path(cache_dir))
+        self._cache_dir = None if cache_dir is None else pointed_to(Path(cache_dir))
         self.grid = grid or TrainingGrid()
         self.intensity = intensity
         self.opened = OpenArrays()
@@ -146,7 +146,8 @@ class VolumeStore:
         return placed, placement, measure(placed[placement.interior])
 
 
-def _pointed_to(cache_dir: Path) -> Path:
+def pointed_to(cache_dir: Path) -> Path:
+    """The cache folder itself, or the one that a text file in its place names."""
     return Path(cache_dir.read_text(encoding="utf-8").strip()) if cache_dir.is_file() else cache_dir
 
 

@@ -97,7 +97,8 @@ def _per_case(run: ReadRun, per_label: dict[str, Scores]) -> Scores:
 def _labelled_shapes(run: ReadRun) -> dict[str, Expected]:
     """How each class looks in S, by name."""
     cohort, classes = run.cohort, run.classes
-    seen = [shapes(case.label, list(classes), cohort.label_map) for case in cohort.labelled if case.label is not None]
+    cases = [(case.label, cohort.label_map_of(case)) for case in cohort.labelled if case.label is not None]
+    seen = [shapes(label, list(classes), mapping) for label, mapping in cases]
     return {name: expected([one[index] for one in seen]) for index, name in classes.items()}
 
 
@@ -179,7 +180,9 @@ def _empty(name: str, shape: Shape, hope: Expected) -> tuple[float, str]:
 
 def volume_text(millilitres: float) -> str:
     """A volume in ml, or in mm³ where it is below 0.1 ml."""
-    return f"{millilitres:.3g} ml" if millilitres >= 0.1 else f"{1000 * millilitres:.3g} mm³"
+    if millilitres < 0.1:
+        return f"{1000 * millilitres:.3g} mm³"
+    return f"{millilitres:.3g} ml" if millilitres < 1000 else f"{millilitres:.0f} ml"
 
 
 def queue_table(queue: list[Suspect], top: int | None = None) -> str:

@@ -65,3 +65,15 @@ def test_a_working_copy_cannot_reach_the_original(tmp_path: Path, contents: Cont
     (copy / "models" / "new.pt").write_bytes(b"new")
     assert contents(root) == before
     assert code_digest(root) == digest != code_digest(copy)
+
+
+def test_the_digest_is_that_of_what_is_computed_with(tmp_path: Path) -> None:
+    root = bundle(tmp_path / "bundle", "x")
+    (root / "configs").mkdir()
+    before = code_digest(root)
+    (root / "configs" / "train.json").write_text("{}")  # its content is told apart by what is made of it
+    (root / "docs").mkdir()
+    (root / "docs" / "README.txt").write_text("read me")
+    assert code_digest(root) == before
+    (root / "configs" / "label_dict.json").write_text("{}")
+    assert code_digest(root) != before

@@ -309,3 +309,18 @@ def test_no_evaluator() -> None:
     config["evaluator"].pop("network")
     with pytest.raises(ConfigError, match="network: the network"):
         rewired(config, "predict")
+
+
+def test_weights_to_start_from_are_part_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    mapping = BundleMapping(train=TrainIds(pretrained="models/model.pt"))
+    config = plain_config(nested("@val_datalist"), tmp_path)
+    with pytest.raises(ConfigError, match=r"pretrained names .*model\.pt, but there is no such file"):
+        adapt(config, "train", mapping, tmp_path, "x")
+    found = []
+    for content in (b"one", b"other"):
+        (tmp_path / "models" / "model.pt").write_bytes(content)
+        section = adapt(config, "train", mapping, tmp_path, "x").config["atso"]
+        assert section["pretrained"] == "bundle_root/models/model.pt"
+        found.append(section["pretrained_content"])
+    assert found[0] != found[1]

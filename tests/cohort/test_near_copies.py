@@ -17,7 +17,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("tcia"),
         numbers=[1, 2, 3],
         seed=0,
-        shape=(48, 48, 18),
+        shape=(40, 40, 14),
         defects={3: "cropped copy"},
     )
 

@@ -40,6 +40,14 @@ def die(how: str, device: str | None = None) -> None:
     time.sleep(30)
 
 
+def stubborn(device: str | None = None) -> None:
+    while True:
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            continue
+
+
 def interrupted(device: str | None = None) -> str:
     os.kill(os.getpid(), signal.SIGINT)
     return "still here"

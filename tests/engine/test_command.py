@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from atso_monai.bundle import find_bundle
 from atso_monai.engine.command import clean_exit, refuse_unknown_arguments, under_monai
 from atso_monai.errors import AtsoError, ConfigError, StepFailedError
+from atso_monai.stopping import StopSignal
 
 MONAI = "/venv/lib/site-packages/monai/bundle/__main__.py"
 CONFIGS = find_bundle("msd_hippocampus") / "configs"
@@ -89,6 +91,17 @@ def test_known_arguments_pass(words: list[str]) -> None:
 def test_misspelt_arguments_are_refused(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check("--config_file", str(CONFIGS / "atso.yaml"), *words)
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 75), (signal.SIGUSR1, 75), (signal.SIGINT, 130)])
+def test_a_stop_is_told_with_the_way_to_go_on(
+    signum: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left, clean_exit():
+        raise StopSignal(signum)
+    assert left.value.code == code
+    said = f"stopped by {signum.name}. Run the same command again to continue (exit code {code})."
+    assert said in capsys.readouterr().err
 
 
 def test_other_programs_are_left_alone() -> None:

@@ -123,6 +123,18 @@ def test_cancelling_ends_what_runs(jobs: ModuleType) -> None:
             future.result(timeout=0)
 
 
+def test_who_does_not_end_when_asked_to_is_ended(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atso_monai.engine.executors.LEAVE", 0.3)
+    executor = LocalExecutor(1)
+    future = executor.submit(jobs.stubborn)
+    time.sleep(1)
+    began = time.monotonic()
+    executor.shutdown(wait=True, cancel_futures=True)
+    assert time.monotonic() - began < 5
+    with pytest.raises((WorkerError, CancelledError)):
+        future.result(timeout=0)
+
+
 SCRIPT = """
 import os, sys, time
 from concurrent.futures import wait

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from atso_monai.cohort import Cohort
+from atso_monai.cohort import Case, Cohort
 from atso_monai.engine.orders import draft, step_seed
 from atso_monai.engine.plan import TRUTH
 from atso_monai.errors import ConfigError
@@ -86,6 +86,28 @@ def test_label_maps_travel_with_given_labels_and_truth_alone(described: Make, co
             assert item.get("label_map") == ({"1": 1, "2": 1} if given else None)
     for pair in run.datalist("metrics/g1")["pairs"]:
         assert ("right_map" in pair) == (pair["columns"]["metric"] == "dsc")
+
+
+def test_cases_of_several_sources_keep_their_own_label_maps(described: Make, cohort: Cohort) -> None:
+    def own(cases: tuple[Case, ...], mapping: dict[int, int]) -> tuple[Case, ...]:
+        return tuple(replace(case, label_map=mapping) for case in cases)
+
+    mixed = replace(
+        cohort,
+        labelled=own(cohort.labelled, {1: 2, 2: 1}),
+        reference=own(cohort.reference, {1: 1, 2: 2}),
+        test=own(cohort.test, {1: 1, 2: 0}),
+    )
+    run = described(mixed, strategy="oracle")
+    run.write()
+    cases = (*mixed.labelled, *mixed.reference, *mixed.test)
+    maps = {c.id: {str(a): b for a, b in (c.label_map or {}).items()} for c in cases}
+    items = {item["id"]: item["label_map"] for item in run.datalist("model/final/axial")}
+    assert items == {c.id: maps[c.id] for c in (*mixed.labelled, *mixed.reference)}
+    scores = [run.datalist(step.makes)["pairs"] for step in run.plan.steps if step.kind == "score"]
+    pairs = [pair for step in scores for pair in step]
+    assert {pair["columns"]["set"] for pair in pairs} == {"test", "reference"}
+    assert all(pair["right_map"] == maps[pair["columns"]["case"]] for pair in pairs)
 
 
 def test_scores_compare_with_what_is_known(described: Make, cohort: Cohort) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from atso_monai.checkpoint import Interval
 from atso_monai.engine import Scheme
+from atso_monai.engine.scheme import checkpoint_interval
 from atso_monai.errors import ConfigError
 
 
@@ -43,3 +45,18 @@ def test_only_atso_needs_two_folds(scheme: Callable[..., Scheme]) -> None:
     for strategy in ("supervised", "self_learning", "stso", "oracle"):
         scheme(strategy=strategy, folds=1)
     scheme(strategy="stso", start="teacher", folds=3)
+
+
+def test_the_interval_of_checkpoints() -> None:
+    assert checkpoint_interval({}) == Interval(minutes=10, iterations=0)
+    assert checkpoint_interval({"iterations": 500}) == Interval(minutes=0, iterations=500)
+    assert checkpoint_interval({"minutes": 0.5, "iterations": 5}) == Interval(0.5, 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"minute": 5}, "Did you mean 'minutes'"), ({"minutes": 0}, "above 0. Received: 0"), ({"minutes": "5"}, "'5'")],
+)
+def test_no_interval_of_checkpoints(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        checkpoint_interval(given)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from atso_monai.engine import Step
-from atso_monai.engine.orders import Draft, write
+from atso_monai.engine.orders import Draft
 from atso_monai.engine.record import Result, hash_files, read_result, why_not_done, write_result
 from atso_monai.engine.shards import draft_in_shards, fraction_done, gather, shard_count
+from atso_monai.engine.step_folder import write
 from atso_monai.errors import AtsoError
 from atso_monai.files import write_json
 

@@ -104,6 +104,13 @@ def test_each_of_several_classes_has_its_own_column(plan: Plan) -> None:
     assert "of each label" not in tables.summary(plan, ROWS)
 
 
+def test_all_test_cases_as_one_volume(plan: Plan) -> None:
+    whole = {"metric": "global_dsc", "generation": "final", "model": "final", "set": "test", "fold": "", "case": ""}
+    head, first, second, *_ = cells(tables.outcome_table(plan, [*ROWS, row(0.83, **whole)]))
+    assert head[-1] == "global test DSC" and first[-1] == "83.0" and second[-1] == "-"
+    assert first[:-1] == cells(tables.outcome_table(plan, ROWS))[1]
+
+
 def test_without_truth_there_is_no_dsc_to_show(plan: Plan) -> None:
     rows = [r for r in ROWS if r["metric"] != "dsc"]
     text = tables.summary(plan, rows)
@@ -149,3 +156,56 @@ def test_epochs_count_what_the_outcome_needs(scheme: Make) -> None:
 
 def test_columns_line_up() -> None:
     assert tables.align([["a", "bb"], ["ccc", "d"]]) == "a    bb\nccc   d"
+
+
+# --- sets that were measured as a whole
+
+
+def pooled(value: float, **columns: str) -> list[Row]:
+    """A set's own value between those of its cases, whose mean is another."""
+    own = {"generation": "final", "model": "labels", "metric": "iou", "label": "mean", **columns}
+    cases = [row(value / 2, **{**own, "case": "a", "fold": "f1"}), row(value / 4, **{**own, "case": "b", "fold": "f2"})]
+    folds = [row(value / 3, **{**own, "case": "", "fold": f}) for f in ("f1", "f2")]
+    return [*cases, *folds, row(value, **{**own, "case": "", "fold": ""})]
+
+
+def test_a_set_that_was_measured_as_a_whole_is_shown_as_that(scheme: Make) -> None:
+    plan = build_plan(scheme(generations=1))
+    rows = [r for label, v in (("road", 0.9), ("car", 0.3), ("mean", 0.6)) for r in pooled(v, label=label)]
+    assert tables.select(rows, label="mean") == [0.6] and tables.select(rows, "f2", label="mean") == [0.2]
+    assert cells(tables.outcome_table(plan, rows)) == [
+        ["strategy", "epochs", "test IoU", "pseudo-label IoU"],
+        ["atso", "15", "-", "60.0"],
+    ]
+    assert cells(tables.label_table(plan, rows)) == [
+        ["strategy", "road", "car", "mean"],
+        ["atso", "- / 90.0", "- / 30.0", "- / 60.0"],
+    ]
+    assert "over all pixels of a set" in tables.summary(plan, rows)
+
+
+def test_many_labels_get_a_table_for_each_set(scheme: Make) -> None:
+    plan = build_plan(scheme(generations=1))
+    rows = [r for n in range(8) for r in pooled(n / 10, label=f"class {n}")]
+    rows += [row(0.5, generation="final", model="final", set="test", fold="", case="", metric="iou", label="class 3")]
+    first, second = tables.label_table(plan, rows).split("\n\n")
+    assert "test set" in first and cells(first)[1][4] == "50.0" and cells(first)[1][1] == "-"
+    assert "pseudo labels" in second and cells(second)[1][4] == "30.0"
+
+
+def test_reduced_classes_get_a_table_of_their_own(scheme: Make) -> None:
+    variants = {"five": {"kind": "supervised", "reduced": True}}
+    plan = build_plan(scheme(strategy="supervised", compare=("five",), variants=variants))
+    rows = [
+        *(
+            row(v, generation="0", case="", fold="", metric="iou", model="labels", label=k)
+            for k, v in (("car", 0.1), ("mean", 0.2))
+        ),
+        *(
+            row(v, strategy="five", generation="0 reduced", case="", fold="", metric="iou", model="labels", label=k)
+            for k, v in (("vehicle", 0.3), ("mean", 0.4))
+        ),
+    ]  # fmt: skip
+    full, reduced = tables.label_table(plan, rows).split("\n\n")
+    assert cells(full) == [["strategy", "car", "mean"], ["supervised", "- / 10.0", "- / 20.0"]]
+    assert cells(reduced) == [["strategy", "vehicle", "mean"], ["five", "- / 30.0", "- / 40.0"]]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from atso_monai.inferers import ViewInferer
+from atso_monai.networks.rstn import CoarseFine
 
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 SHAPE = (5, 7, 6)
@@ -108,6 +109,55 @@ def test_a_vote_beats_any_probability() -> None:
     volume = torch.zeros(1, 1, 2, 2, 2)
     assert (ViewInferer(fuse="vote")(volume, networks)[0].argmax(0) == 0).all()
     assert (ViewInferer(fuse="mean")(volume, networks)[0].argmax(0) == 1).all()
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 6), (1, 4, 2)])
+@pytest.mark.parametrize(("context", "batch_size", "activation"), [(3, 2, "sigmoid"), (3, 50, "none"), (5, 3, "none")])
+def test_overlapping_predictions_of_all_slices_are_averaged(
+    shape: tuple[int, int, int], context: int, batch_size: int, activation: Any
+) -> None:
+    volume = torch.rand(shape, generator=torch.Generator().manual_seed(1))
+    networks = {view: Pixelwise(n, context, context) for n, view in enumerate(AXES)}
+    inferer = ViewInferer(context, batch_size, activation, predicts="all")
+    with torch.no_grad():
+        found = inferer(volume[None, None], networks)[0].numpy()
+    views, reach = [], context // 2
+    for view, axis in AXES.items():
+        slices = np.moveaxis(volume.numpy(), axis, 0)
+        told: list[list[np.ndarray]] = [[] for _ in slices]
+        for middle in range(len(slices)):
+            places = range(middle - reach, middle + reach + 1)
+            stack = np.stack([slices[min(max(place, 0), len(slices) - 1)] for place in places])
+            output = networks[view].conv(torch.from_numpy(stack)[None])[0].detach().numpy()
+            channels = 1 / (1 + np.exp(-output)) if activation == "sigmoid" else output
+            for place, channel in zip(places, channels, strict=True):
+                if 0 <= place < len(slices):
+                    told[place].append(channel)
+        views.append(np.moveaxis(np.stack([np.mean(one, axis=0) for one in told]), 0, axis))
+    np.testing.assert_allclose(found[1], np.mean(views, axis=0), atol=1e-5)
+    np.testing.assert_allclose(found[0], 1 - found[1], atol=1e-5)
+    assert all(max(network.sizes) <= batch_size for network in networks.values())
+
+
+def test_the_last_of_several_outputs_counts(volume: torch.Tensor) -> None:
+    class Two(Pixelwise):
+        def forward(self, image: torch.Tensor) -> Any:
+            return CoarseFine(torch.zeros_like(image), super().forward(image).sigmoid())
+
+    one, two = Pixelwise(0), Two(0)
+    with torch.no_grad():
+        expected = ViewInferer(activation="sigmoid", predicts="all")(volume[None, None], {"axial": one})
+        found = ViewInferer(activation="none", predicts="all")(volume[None, None], {"axial": two})
+    torch.testing.assert_close(found, expected)
+
+
+def test_channels_that_do_not_fit_the_prediction(volume: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"must have 3 output channel\(s\)\. Received: 2"):
+        ViewInferer(activation="none", predicts="all")(volume[None, None], {"axial": Pixelwise(0, classes=2)})
+    with pytest.raises(ValueError, match=r"must have 1 output channel\(s\)\. Received: 3"):
+        ViewInferer(activation="sigmoid")(volume[None, None], {"axial": Pixelwise(0)})
+    with pytest.raises(ValueError, match="predicts 'all' needs activation"):
+        ViewInferer(predicts="all")
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 3, 3, 3), (1, 2, 3, 3, 3), (1, 1, 3, 3), (3, 3, 3)])

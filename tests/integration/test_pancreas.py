@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from atso_monai.bundle import config_files, find_bundle
+from atso_monai.cohort import Cohort
 from atso_monai.engine import AtsoWorkflow, Run
 from atso_monai.files import read_json
-from atso_monai.phantom import write_phantom, write_tcia
+from atso_monai.phantom import write_msd_task, write_phantom, write_tcia
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,32 @@ def test_the_delivered_bundle_predicts(run: Run, tmp_path: Path) -> None:
     (made,) = predict(run.bundle, [case["image"]], tmp_path / "labels")
     kept = nib.load(run.run_dir / "predictions" / "final" / made.name)
     np.testing.assert_array_equal(np.asarray(nib.load(made).dataobj), np.asarray(kept.dataobj))
+
+
+def test_from_nih_to_msd_on_slices_of_another_distance(tmp_path: Path) -> None:
+    """All labels from one data set, all other scans from another; labels come out on the grid of their own scans."""
+    write_tcia(tmp_path / "nih", numbers=range(1, 3), seed=1, shape=(48, 48, 20))
+    write_msd_task(tmp_path / "Task07_Pancreas", cases=4, unlabelled=1, seed=2, plane=48, slice_distances=(5.0, 7.5))
+    workflow = AtsoWorkflow(
+        [str(file) for file in config_files(find_bundle("msd_pancreas"), "atso", ["from_nih"])],
+        nih_dir=tmp_path / "nih", dataset_dir=tmp_path / "Task07_Pancreas", output_dir=tmp_path / "run",
+        unlabelled=True, reference=3, test=2, strategy="stso", generations=1, epochs={"first": 3, "later": 1},
+        views=["axial"], overlays=["small"], executor="inline",
+        overrides={
+            "train": {**TRAINING, "spacing": [None, None, 5.0]},
+            "inference": {"spacing": [None, None, 5.0], "max_rounds": 1},
+        },
+    )  # fmt: skip
+    run = workflow.engine.run()
+    cohort = Cohort.load(run.run_dir / "cohort.json")
+    assert {case.id[:4] for case in cohort.labelled} == {"nih_"}
+    assert {case.id[:4] for case in (*cohort.reference, *cohort.test)} == {"msd_"}
+    for case in cohort.reference:
+        image, label = nib.load(case.image), nib.load(run.pseudo_labels / f"{case.id}.nii.gz")
+        assert label.shape == image.shape
+        np.testing.assert_allclose(label.affine, image.affine)
+        assert set(np.unique(np.asarray(label.dataobj))) <= {0, 1}
+    assert "global test DSC" in run.tables
 
 
 def test_two_processes_train_one_network(tmp_path: Path) -> None:

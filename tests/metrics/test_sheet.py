@@ -53,7 +53,11 @@ def test_every_class_and_the_foreground(tmp_path: Path) -> None:
         })  # fmt: skip
     step.mkdir()
     rows = write(step, pairs)
-    assert [row["label"] for row in rows] == ["liver", "tumour", "foreground"] * 4
+    assert [row["label"] for row in rows] == ["liver", "tumour", "foreground"] * 5  # the last: all cases as one volume
+    together = [np.concatenate([draw(case + more) for case in range(4)]) for more in (0, 10)]
+    assert {row["metric"] for row in rows[-3:]} == {"global_dsc"} and {row["case"] for row in rows[-3:]} == {""}
+    expected = [monai_dice(*together, 1), monai_dice(*together, 2), monai_dice(together[0] > 0, together[1] > 0, 1)]
+    np.testing.assert_allclose([float(row["value"]) for row in rows[-3:]], expected, atol=1e-6)
     for case in range(4):
         left, right = draw(case), draw(case + 10)
         expected = [monai_dice(left, right, 1), monai_dice(left, right, 2), monai_dice(left > 0, right > 0, 1)]

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import fmean
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from atso_monai.cohort import Cohort
@@ -16,6 +19,7 @@ from atso_monai.review.outcomes import final_scores
 from atso_monai.review.own_file import OutputExistsError
 from atso_monai.review.read_run import ReadRun, read_run
 from atso_monai.review.report import cases, write_report
+from atso_monai.review.report.figures import over_generations
 from atso_monai.review.report.numbers import runs_table
 
 Make = Callable[..., ReadRun]
@@ -203,6 +207,21 @@ def test_pictures_do_not_grow_with_the_cases(run: ReadRun, monkeypatch: pytest.M
     monkeypatch.setattr(cases, "case_picture", lambda *arguments: arguments[2])
     assert len(list(cases.suspect_pictures(run, many))) == cases.SUSPECTS_SHOWN
     assert len(cases.suspects_table(many).rows) == cases.SUSPECTS_LISTED
+
+
+def test_a_mean_over_runs_is_drawn_where_all_have_a_value(run: ReadRun, make_run: Make, tmp_path: Path) -> None:
+    shorter = make_run(tmp_path / "short", generations=1)
+    words = "".join(ET.fromstring(over_generations([run, shorter], "reference", "front").chart).itertext())
+    assert "generation 1" in words
+    assert "generation 2" not in words
+    assert "mean of 2 runs" in words
+
+
+def test_empty_labels_are_warned_of(own_run: ReadRun, tmp_path: Path) -> None:
+    file = own_run.run_dir / "labels" / "final" / "f1" / f"{own_run.cohort.fold(0)[0].id}.nii.gz"
+    image = nib.load(file)
+    nib.save(nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine), file)
+    assert "1 of 4 pseudo labels lack a structure" in page_of([own_run], tmp_path / "r.html").text
 
 
 def test_only_reports_are_written_over(run: ReadRun, tmp_path: Path) -> None:

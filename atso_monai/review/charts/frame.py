@@ -41,7 +41,8 @@ def percent_scale(values: Iterable[float], title: str) -> Scale:
     step = next(s for s in (1, 2, 5, 10, 20, 25) if span / s <= 6 or s == 25)
     low = max(0, step * math.floor((min(known) - 0.02 * span) / step))
     high = min(100, step * math.ceil((max(known) + 0.02 * span) / step))
-    high = max(high, low + step)
+    low = max(0, min(low, high - 4 * step))
+    high = max(high, low + 4 * step)
     ticks = tuple((float(v), f"{v:g}") for v in range(int(low), int(high) + 1, step))
     return Scale(low, high, ticks, title)
 

@@ -23,9 +23,8 @@ def suspect_pictures(run: ReadRun, queue: Sequence[Suspect]) -> Iterator[Picture
     known = final_scores(run, run.outcome, REFERENCE, label)
     for rank, suspect in enumerate(queue[:SUSPECTS_SHOWN], 1):
         numbers = f"score {suspect.score:.0f}{_dsc(known, suspect.case)}: {suspect.reasons[0]}"
-        yield case_picture(
-            cases[suspect.case], run.run_dir / suspect.label, f"No. {rank} to look at", numbers, run.cohort.label_map
-        )
+        case, title = cases[suspect.case], f"No. {rank} to look at"
+        yield case_picture(case, run.run_dir / suspect.label, title, numbers, run.cohort.label_map_of(case))
 
 
 def _dsc(known: Scores, case: str) -> str:
@@ -45,7 +44,8 @@ def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
         file = _file(run, which, cases[name])
         if file is not None:
             numbers = f"DSC {100 * scores[name]:.1f}%"
-            yield case_picture(cases[name], run.run_dir / file, title, numbers, run.cohort.label_map)
+            mapping = run.cohort.label_map_of(cases[name])
+            yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping)
 
 
 def _file(run: ReadRun, which: str, case: Case) -> str | None:

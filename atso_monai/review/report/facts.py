@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from atso_monai.engine.reporter import clock
 from atso_monai.review.audit import provenance_of
+from atso_monai.review.queue import Suspect
 from atso_monai.review.read_run import ReadRun
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.numbers import Cell, Table
@@ -24,6 +26,17 @@ def state(run: ReadRun) -> str:
     return (
         f"This run is not finished: {len(run.results)} of {len(run.plan.steps)} steps are done. All numbers come from "
         "those steps and may change."
+    )
+
+
+def empty_labels(queue: Sequence[Suspect]) -> str:
+    """A warning where pseudo labels lack a class that most labelled cases have; empty models agree perfectly."""
+    count = sum(suspect.points.get("empty", 0) > 50 for suspect in queue)
+    if not count:
+        return ""
+    return (
+        f"{count} of {len(queue)} pseudo labels lack a structure that most labelled cases have. Dice counts two empty "
+        "labels as equal, so agreement and change look better than they are."
     )
 
 

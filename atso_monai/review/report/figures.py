@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from statistics import fmean
 
 from markupsafe import Markup
@@ -92,10 +93,12 @@ def _strategy_series(strategy: str, curves: Sequence[Curve], last: int) -> list[
     look = (NAMES[strategy], COLOURS[strategy], SHAPES[strategy])
     flat = strategy in (*FLAT, "supervised")
     made = [Series(*look, _points(curve, flat, last), flat, True) for curve in curves] if len(curves) > 1 else []
-    places = sorted({at for curve in curves for at in curve})
+    places = sorted(
+        set.intersection(*(set(curve) for curve in curves))
+    )  # a mean over other runs at each place misleads
     mean: Curve = {}
     for at in places:
-        values = [curve[at] for curve in curves if at in curve]
+        values = [curve[at] for curve in curves]
         runs = f", mean of {len(values)} runs" if len(curves) > 1 else ""
         mean[at] = (fmean(value for value, _ in values), values[0][1] + runs)
     return [*made, Series(*look, _points(mean, flat, last), flat)]
@@ -117,7 +120,7 @@ def _curve_note(runs: Sequence[ReadRun], which: str, label: str) -> str:
     outcome = runs[0].outcome
     n = len(final_scores(runs[0], outcome, which, label))
     cases = f"Mean over cases{f' (n = {n})' if n else ''}, label: {label}. The axis need not start at 0."
-    several = " Thin lines: single runs; thick: their mean." if len(runs) > 1 else ""
+    several = " Thin lines: single runs; thick: their mean, where all have a value." if len(runs) > 1 else ""
     folds = ""
     if which == TEST and _has(runs[0], "atso"):
         folds = " ATSO between 0 and final: mean of the fold models, each of which saw only part of the reference set."
@@ -161,7 +164,7 @@ def agreement_against_dsc(run: ReadRun, label: str) -> Figure:
     truth = label_series(run, run.outcome.strategy, label).get(generation, {})
     known = {case: value for case, value in agreement[generation].items() if case in truth}
     if not known:
-        strip = Strip("agreement of the fold models", COLOURS["atso"], _percent(agreement[generation]))
+        strip = Strip("agreement", COLOURS["atso"], _percent(agreement[generation]))
         chart = strip_chart([strip], "Agreement of the fold models", "Dice of the fold models with each other, %")
         return Figure("Agreement of the fold models", chart, f"{unknown(run, REFERENCE)} Agreement needs no truth.")
     points = [
@@ -170,6 +173,8 @@ def agreement_against_dsc(run: ReadRun, label: str) -> Figure:
     ]
     rho, low, high = rank_correlation([p[0] for p in points], [p[1] for p in points])
     said = f"Spearman's rank correlation {rho:.2f} (95% interval {low:.2f} to {high:.2f}), n = {len(points)}."
+    if isnan(rho):
+        said = f"No rank correlation: fewer than 3 cases, or all are alike (n = {len(points)})."
     chart = scatter_chart(
         points, title, "Dice of the fold models with each other, %", "DSC with the truth, %", said, COLOURS["atso"]
     )
