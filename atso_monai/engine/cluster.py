@@ -110,4 +110,4 @@ def _on_this_machine(workers: int, devices: int) -> Any:
     if devices:
         shape = {"n_workers": 1, "threads_per_worker": min(workers, devices), "resources": {"GPU": devices}}
     with without_main():
-        return LocalCluster(processes=True, memory_limit=0, dashboard_address=None, silence_logs=50, **shape)
+        return LocalCluster(processes=True, memory_limit=0, dashboard_address=":0", silence_logs=50, **shape)

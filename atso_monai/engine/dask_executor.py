@@ -49,9 +49,9 @@ class DaskExecutor(Executor):
             stack.callback(self._site.token.unlink, missing_ok=True)
             started = start_cluster(cluster, workers, len(devices))
             if not isinstance(started, str):
-                stack.callback(started.close)
+                stack.callback(_close, started)
             self._client = connect(started)
-            stack.callback(self._client.close)
+            stack.callback(_close, self._client)
             self._prepare(own=cluster is None)
             self._stack = stack.pop_all()
 
@@ -126,4 +126,10 @@ class DaskExecutor(Executor):
 
     async def _end(self) -> None:
         work = self._client.run(end_processes, self._site.run_dir)
-        await asyncio.wait_for(work, LEAVE + 1)
+        await asyncio.wait_for(work, LEAVE + 0.5)
+
+
+def _close(one: Any) -> None:
+    """Close a client or a cluster; what does not close in time ends with this process."""
+    with contextlib.suppress(Exception):
+        one.close(timeout=1)

@@ -92,10 +92,15 @@ class FreshProcesses:
         return value
 
     def stop(self, wait: bool = True) -> None:
-        """Start no more processes, ask those that run to end, and end those that take longer than ``LEAVE``."""
-        self._closing = True
+        """Start no more processes, ask those that run to end, and end those that take longer than ``LEAVE``.
+
+        They are asked once, however often this is called: a second request would be obeyed without a checkpoint.
+        """
+        with self._lock:
+            first, self._closing = not self._closing, True
         try:
-            self._end(signal.SIGTERM)
+            if first:
+                self._end(signal.SIGTERM)
             until = time.monotonic() + LEAVE
             while wait and self.running and time.monotonic() < until:
                 time.sleep(0.05)

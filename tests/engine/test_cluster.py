@@ -55,7 +55,7 @@ def test_a_described_cluster_is_started_with_workers(tmp_path: Path) -> None:
     file = tmp_path / "here.yaml"
     file.write_text(
         "_target_: distributed.LocalCluster\nprocesses: false\nn_workers: 0\nthreads_per_worker: 1\n"
-        "dashboard_address: null\n"
+        "dashboard_address: :0\n"
     )
     for source in (str(file), described(file)):
         require_cluster(source)

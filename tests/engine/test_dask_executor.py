@@ -42,7 +42,7 @@ def two(jobs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def scheduler() -> Iterator[LocalCluster]:
     """A cluster that somebody else started; its one worker lives in this process."""
     with LocalCluster(
-        processes=False, n_workers=1, threads_per_worker=3, dashboard_address=None, protocol="tcp", silence_logs=50,
+        processes=False, n_workers=1, threads_per_worker=3, dashboard_address=":0", protocol="tcp", silence_logs=50,
         resources={"GPU": 2},
     ) as cluster:  # fmt: skip
         yield cluster
@@ -91,6 +91,7 @@ def test_cancelling_ends_processes(scheduler: Any, jobs: ModuleType, tmp_path: P
     executor.shutdown(wait=True, cancel_futures=True)
     assert time.monotonic() - began < 9
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert [(tmp_path / f"{name} asked").read_text() for name in "ab"] == ["1", "1"]  # a second time is obeyed at once
     assert not list(tmp_path.glob(".tmp-*"))
     for future in futures:
         with pytest.raises((WorkerError, CancelledError)):
@@ -159,14 +160,14 @@ def test_a_daemonic_worker_is_refused(tmp_path: Path, jobs: ModuleType) -> None:
     import dask
 
     with dask.config.set({"distributed.worker.daemon": True}):
-        cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+        cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50)
     with cluster, pytest.raises(ClusterError, match="DASK_DISTRIBUTED__WORKER__DAEMON=False"):
         DaskExecutor(cluster.scheduler_address, 1, (), tmp_path)
 
 
 def test_devices_need_a_resource(tmp_path: Path) -> None:
     with (
-        LocalCluster(processes=False, n_workers=1, dashboard_address=None, protocol="tcp") as cluster,
+        LocalCluster(processes=False, n_workers=1, dashboard_address=":0", protocol="tcp") as cluster,
         pytest.raises(ClusterError, match="--resources GPU=1"),
     ):
         DaskExecutor(cluster.scheduler_address, 1, ("cpu",), tmp_path)
