@@ -20,7 +20,6 @@ from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.identity import identity
 from atso_monai.engine.listeners import Listeners
-from atso_monai.engine.orders import Workplace
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
     Facts,
@@ -46,6 +45,7 @@ from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.tracker import Tracker, require_trackers, sinks
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
+from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given, write_text
 from atso_monai.stopping import stop_signals

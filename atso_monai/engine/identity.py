@@ -6,8 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.engine.orders import bundle_config
 from atso_monai.engine.scheme import Scheme
+from atso_monai.engine.workplace import Workplace
 from atso_monai.files import hash_json
 
 

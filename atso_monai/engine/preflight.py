@@ -13,8 +13,9 @@ from monai.bundle import ConfigParser
 
 from atso_monai.adapter import SECTION
 from atso_monai.cohort import Cohort, require_sound
-from atso_monai.engine.orders import Workplace, bundle_config
+from atso_monai.engine.orders import bundle_config
 from atso_monai.engine.plan import Plan
+from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import AtsoError, ConfigError
 from atso_monai.files import hash_json
 from atso_monai.label_maps import LabelTable, load_table

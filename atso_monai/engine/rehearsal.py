@@ -9,10 +9,12 @@ from typing import Any
 from atso_monai.adapter import SECTION
 from atso_monai.adapter.checks import input_channels, output_channels
 from atso_monai.bundle import set_ids, set_up
-from atso_monai.engine.orders import DATALIST, Draft, Workplace, bundle_config, items_of
+from atso_monai.engine.case_lists import items_of
+from atso_monai.engine.orders import DATALIST, Draft, bundle_config
 from atso_monai.engine.plan import GIVEN, LABELLED
 from atso_monai.engine.step_folder import write
 from atso_monai.engine.worker import Order, quiet
+from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import AtsoError, ConfigError, cause_of
 
 Shapes = dict[str, tuple[int, ...]]

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from atso_monai.engine.orders import SHARDS, Draft, Workplace, draft, step_config
+from atso_monai.engine.orders import SHARDS, Draft, draft, step_config
 from atso_monai.engine.plan import Step
 from atso_monai.engine.record import RESULT, Result, read_result
 from atso_monai.engine.worker import LOG, declare
+from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import AtsoError
 from atso_monai.files import hash_json
 from atso_monai.handlers import read_progress

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from atso_monai.engine.orders import Draft, Workplace, draft
+from atso_monai.engine.orders import Draft, draft
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.step_folder import write
 from atso_monai.engine.worker import Order, run_bundle
+from atso_monai.engine.workplace import Workplace
 from atso_monai.handlers import Measured, Pace, read_measured
 
 MEASURED = "measured.json"

@@ -12,9 +12,10 @@ import yaml
 from atso_monai.bundle import find_bundle
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Scheme, build_plan
-from atso_monai.engine.orders import Draft, Workplace, draft
+from atso_monai.engine.orders import Draft, draft
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.step_folder import write
+from atso_monai.engine.workplace import Workplace
 from atso_monai.files import hash_file, hash_json, read_json
 
 

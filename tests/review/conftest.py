@@ -14,8 +14,9 @@ import pytest
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Scheme, Step, build_plan
-from atso_monai.engine.orders import Workplace, draft
+from atso_monai.engine.orders import draft
 from atso_monai.engine.record import Result, hash_files, write_result
+from atso_monai.engine.workplace import Workplace
 from atso_monai.files import write_json
 from atso_monai.metrics import ScoreSheet
 from atso_monai.review.read_run import ReadRun, read_run
