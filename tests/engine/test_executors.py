@@ -124,7 +124,7 @@ def test_cancelling_ends_what_runs(jobs: ModuleType) -> None:
 
 
 def test_who_does_not_end_when_asked_to_is_ended(jobs: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atso_monai.engine.executors.LEAVE", 0.3)
+    monkeypatch.setattr("atso_monai.engine.processes.LEAVE", 0.3)
     executor = LocalExecutor(1)
     future = executor.submit(jobs.stubborn)
     time.sleep(1)
