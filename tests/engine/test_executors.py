@@ -117,7 +117,7 @@ def test_cancelling_ends_what_runs(jobs: ModuleType) -> None:
     time.sleep(0.5)
     began = time.monotonic()
     executor.shutdown(wait=True, cancel_futures=True)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30  # left alone, the job would take minutes
     for future in futures:
         with pytest.raises((WorkerError, CancelledError)):
             future.result(timeout=0)
