@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from atso_monai.bundle import (
     read_config,
     run_config,
 )
+from atso_monai.engine import Engine
 from atso_monai.errors import ConfigError
 from atso_monai.files import read_json, write_json
 from atso_monai.networks import RSTN
@@ -264,6 +266,19 @@ def test_required_properties_of_monai(root: Path, name: str, kind: str) -> None:
     for key in ("version", "monai_version", "pytorch_version", "numpy_version", "network_data_format", "changelog"):
         assert key in meta
     assert meta["version"] in meta["changelog"]
+
+
+@each_bundle
+def test_every_setting_of_the_engine_can_be_set(root: Path) -> None:
+    """By an id of the same name, each once: YAML would take the last of two without a word."""
+    config = read_config(root, "atso")
+    known = set(inspect.signature(Engine.__init__).parameters) - {"self", "bundle", "cohort", "variants", "reduction"}
+    assert known - {"_target_"} <= set(config["engine"])
+    for name in known:
+        assert config["engine"][name] == f"@{name}" and name in config
+    lines = (root / "configs" / "atso.yaml").read_text(encoding="utf-8").splitlines()
+    names = [line.split(":")[0] for line in lines if ":" in line and line[:1].isalpha()]
+    assert len(names) == len(set(names))
 
 
 @each_bundle

@@ -1,4 +1,6 @@
-"""Run ATSO and its controls on generated abdominal CTs, in a few minutes on two cores. Needs no data."""
+"""Run ATSO and its controls on generated abdominal CTs, in a few minutes on two cores. Needs no data.
+
+Every id of the bundle's configs/atso.yaml can be set as --id value, e.g. --generations 1."""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     from atso_monai.cli import settings
     from atso_monai.engine.run import print_run
 
-    own = argparse.Namespace(bundle="phantom_pancreas", overlay=["demo"], images=None, labels=None, cohort=None)
+    parser = argparse.ArgumentParser()
+    settings.add_arguments(parser)
+    own = parser.parse_args(["--overlay", "demo"])
     run = settings.workflow(own, ["--output_dir", str(arguments.output_dir), *rest]).engine.run()
     print_run(run)
     print(f"picture        {picture(run)}")

@@ -24,6 +24,7 @@ from atso_monai.cli import (
     slurm,
     status,
 )
+from atso_monai.stopping import StopSignal, stop_signals
 
 COMMANDS = (demo, prepare, check, run, plan, status, slurm, predict, report, compare, review, promote, export)
 
@@ -49,12 +50,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, rest = parser.parse_known_args(own)
     if rest and arguments.command not in ("run", "plan", "demo", "check"):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    from atso_monai.engine.command import clean_exit  # seconds of imports, which --help need not wait for
+    try:
+        with stop_signals():  # from here on: what follows imports for seconds, which --help need not wait for
+            _carry_out(arguments, [*rest, *words[len(own) + 1 :]])
+    except StopSignal as stop:
+        print(f"\n{stop} before any work began (exit code {stop.exit_code}).", file=sys.stderr)
+        return stop.exit_code
+    return 0
+
+
+def _carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
+    from atso_monai.engine.command import clean_exit
 
     _quiet()
     with clean_exit():
-        arguments.carry_out(arguments, [*rest, *words[len(own) + 1 :]])
-    return 0
+        arguments.carry_out(arguments, rest)
 
 
 def _quiet() -> None:

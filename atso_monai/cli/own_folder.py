@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atso_monai.errors import ConfigError
+from atso_monai.errors import ConfigError, PrepareError
 
 if TYPE_CHECKING:
     from atso_monai.volume_file import VolumeFacts
@@ -22,7 +23,6 @@ def cohort_settings(
     The pairing of images and labels is shown before it is used.
     """
     from atso_monai.cohort import pair_folders, pairing_table
-    from atso_monai.volume_file import inspect_volume
 
     if labels is None:
         raise ConfigError("--images needs --labels beside it: a folder with labels for at least some of the images.")
@@ -40,18 +40,26 @@ def cohort_settings(
     own |= {name: None for name in ("labelled", "reference") if name not in values}
     own |= {"test": 0} if "test" not in values else {}
     if "label_names" not in values and "label_map" not in values:
-        own |= _declared([inspect_volume(pair.label) for pair in pairing.pairs if pair.label is not None])
-    return (own, []) if root is None else _fitting(root, own, pairing.pairs[0].image, values)
+        own |= _declared(_readable(pair.label for pair in pairing.pairs if pair.label is not None))
+    first = next(iter(_readable(pair.image for pair in pairing.pairs)), None)
+    return (own, []) if root is None or first is None else _fitting(root, own, first, values)
+
+
+def _readable(files: Iterable[Path]) -> Iterator[VolumeFacts]:
+    """Facts of the files that can be read; the others are told by the checks of the run, all in one report."""
+    from atso_monai.volume_file import inspect_volume
+
+    for file in files:
+        with contextlib.suppress(PrepareError):
+            yield inspect_volume(file)
 
 
 def _fitting(
-    root: Path, own: dict[str, Any], scan: Path, values: Mapping[str, Any]
+    root: Path, own: dict[str, Any], first: VolumeFacts, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The settings, with those of the bundle that fit scans like ``scan``, and its overlays that do."""
+    """The settings, with those of the bundle that fit scans like the first one, and its overlays that do."""
     from atso_monai.prepare.choose import coarser_spacing, modality, ras_spacing
-    from atso_monai.volume_file import inspect_volume
 
-    first = inspect_volume(scan)
     kind, coarse = modality(first), coarser_spacing(first)
     at = (
         f"{coarse:g} mm (larger scans are trained on coarser; labels come out on their own grid)"
@@ -64,7 +72,7 @@ def _fitting(
     return own, ["mr"] if fits else []
 
 
-def _declared(labels: Sequence[VolumeFacts]) -> dict[str, Any]:
+def _declared(labels: Iterable[VolumeFacts]) -> dict[str, Any]:
     """A class for each value of the label files, where the person declared none; one value alone is the foreground."""
     found = sorted({value for facts in labels for value in facts.values or () if value > 0})
     if found in ([], [1]):

@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     """Predict, and say where the labels are."""
+    from atso_monai.engine.run import empty_warning
     from atso_monai.predict import predict
 
     written = predict(arguments.model, arguments.images, arguments.to, device=arguments.device)
-    print(f"{len(written)} labels in {arguments.to}")
+    print(f"{len(written)} label{'' if len(written) == 1 else 's'} in {arguments.to}{empty_warning(written)}")

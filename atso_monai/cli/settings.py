@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from atso_monai.errors import ConfigError
+from atso_monai.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from atso_monai.engine import AtsoWorkflow
@@ -19,6 +19,7 @@ SCIENTIFIC = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers such as 1e-3, which YAML 1.1 takes for text."""
 PATHS = ("dataset_dir", "output_dir", "cache_dir", "bundle_root")
 DEFAULT = "phantom_pancreas"
+OPTIONS = ("bundle", "train-bundle", "infer-bundle", "mapping", "overlay", "cohort", "images", "labels")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,9 +61,21 @@ def workflow(arguments: argparse.Namespace, rest: Sequence[str]) -> AtsoWorkflow
     elif arguments.labels is not None:
         raise ConfigError("--labels needs --images beside it.")
     files = config_files(root, "atso", overlays)
+    _refuse_misspelt_options(values, files)
     if overlays:
         values.setdefault("overlays", overlays)
     return AtsoWorkflow([str(file) for file in files], **values)
+
+
+def _refuse_misspelt_options(values: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Options are no ids of ``atso.yaml``, so the engine could not name them as what was meant."""
+    from monai.bundle import ConfigParser
+
+    known = ConfigParser.load_config_files([str(file) for file in files])
+    options = [word.replace("-", "_") for word in OPTIONS]
+    for name in values:
+        if name.split("::")[0] not in known and (hint := nearest(name, [*options, *known])):
+            raise ConfigError(f"There is no option --{name}.{hint}")
 
 
 def _cohort_file(arguments: argparse.Namespace, root: Path, values: Mapping[str, Any]) -> dict[str, Any]:

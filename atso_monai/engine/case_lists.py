@@ -30,7 +30,7 @@ def _listed(
     for cases, source in sets:
         for case in cases_of(place.cohort, [cases]):
             item: dict[str, Any] = {"id": case.id, "image": str(case.image.absolute())}
-            content = [case.id, place.contents[case.image]]
+            content: list[Any] = [case.id, place.contents[case.image]]
             if source in (GIVEN, TRUTH):
                 found = _labelled_case(place, case, source)
                 if found is None:
@@ -38,12 +38,12 @@ def _listed(
                 item["label"] = str(found.absolute())
                 if label_map := place.classes.of_file(case, reduced):
                     item["label_map"] = _text_keys(label_map)
-                content += [place.contents[found], *([item["label_map"]] if reduced else [])]
+                content += [place.contents[found], item.get("label_map")]
             elif source:
                 item["label"] = relative(place.folder(source) / f"{case.id}{place.label_suffix}", folder)
                 if grouped:
                     item["label_map"] = _text_keys(place.classes.of_group())
-                content.append(source)
+                content += [source, item.get("label_map")]
             items.append(item)
             contents.append(content)
     return items, contents
@@ -84,7 +84,8 @@ def score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, An
             if right is not None and (label_map := place.classes.of_file(case, step.reduced)):
                 pair["right_map"] = _text_keys(label_map)
             pairs.append(pair)
-            contents.append([pair["columns"], score.left, place.contents[right] if right else score.right])
+            judge = place.contents[right] if right else score.right
+            contents.append([pair["columns"], score.left, judge, pair.get("right_map")])
     head: dict[str, Any] = {"labels": {str(index): name for index, name in place.classes.names(step.reduced).items()}}
     if place.cohort.ignore is not None:
         head["ignore"] = place.cohort.ignore

@@ -168,6 +168,8 @@ class Engine:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
         at_least("threads", self._threads, 1)
+        if self._executor != "dask":
+            require_devices(self._devices)
         if not isinstance(self._seed, int):
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
@@ -240,8 +242,6 @@ class Engine:
     def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
         if self._executor == "dask":
             require_cluster(self._cluster)
-        else:
-            require_devices(self._devices)
         require_trackers(*self._track)
         place = self._workplace(plan)
         for kind in ("train", "predict"):

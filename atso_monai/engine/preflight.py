@@ -126,9 +126,14 @@ def require_same_kind(place: Workplace, facts: Facts) -> None:
     """Refuse pictures for a bundle of volumes, and volumes for a bundle of pictures.
 
     Raises:
-        ConfigError: names the first image of the other kind.
+        ConfigError: names the first image of the other kind; or for a class to ignore, which volumes do not have.
     """
     wanted = place.label_suffix == ".png"
+    if place.cohort.ignore is not None and not wanted:
+        raise ConfigError(
+            f"The cohort {place.cohort.name!r} ignores the class {place.cohort.ignore}, but the bundle "
+            f"{place.bundle.name} learns from every voxel. Give these voxels a class by label_map."
+        )
     for path in facts:
         if is_picture(path) != wanted:
             found, other = ("volume", "pictures") if wanted else ("picture", "volumes")

@@ -47,6 +47,22 @@ def start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
+def _start_server() -> None:
+    """Start the server that processes are forked from with Ctrl-C ignored: a terminal sends it to all processes, and
+    this one would tell of it while it imports.
+    """
+    from multiprocessing import forkserver
+
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with without_main():
+            forkserver.ensure_running()  # type: ignore[attr-defined]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 class FreshProcesses:
     """Runs each call in a process of its own, which ends with this one; threads may call at the same time.
 
@@ -61,6 +77,7 @@ class FreshProcesses:
         self._context = multiprocessing.get_context(start_method())
         if start_method() == "forkserver":
             self._context.set_forkserver_preload(PRELOAD)
+            _start_server()
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call and wait; ``fn``, its arguments and its result must pickle.

@@ -11,6 +11,7 @@ from typing import Any
 from atso_monai.files import hash_file, hash_json, read_json, write_json
 
 RESULT = "result.json"
+NOT_MADE = "not made yet"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def why_not_done(folder: Path, key: str | None = None) -> str:
         key: the key that the step would get now; None leaves that unchecked.
     """
     if not (folder / RESULT).exists():
-        return "not made yet"
+        return NOT_MADE
     result = _read(folder)
     if result is None:
         return f"{RESULT} cannot be read"

@@ -36,15 +36,17 @@ def print_run(run: Run) -> None:
     """What a person reads at the end of a run."""
     print(f"\n{run.tables}\n")
     print(f"numbers        {run.run_dir / 'metrics.csv'}")
-    print(f"pseudo labels  {run.pseudo_labels}{_empty(run)}")
+    print(f"pseudo labels  {run.pseudo_labels}{empty_warning(sorted(run.pseudo_labels.iterdir()))}")
     print(f"bundle         {run.bundle}")
     print(f"predict with   atso predict '{run.bundle}' IMAGES --to FOLDER")
 
 
-def _empty(run: Run) -> str:
-    """A warning where pseudo labels hold no other class than the first, which is the background of scans."""
-    files = sorted(run.pseudo_labels.iterdir())
+def empty_warning(files: Sequence[Path]) -> str:
+    """A warning on a line of its own where labels hold class 0 alone, which is the background of scans."""
     empty = [file.name for file in files if not read_volume(file)[0].any()]
+    if not empty:
+        return ""
     return (
-        f"\n               WARNING: {len(empty)} of {len(files)} hold class 0 alone, first {empty[0]}" if empty else ""
+        f"\n               WARNING: {len(empty)} of {len(files)} hold class 0 alone, first {empty[0]}. "
+        "Often the training was too short (--epochs)."
     )

@@ -97,6 +97,8 @@ def _tidy(run_dir: Path, new: bool) -> None:
     if (run_dir / RUN).exists():
         return
     shutil.rmtree(run_dir / CACHE, ignore_errors=True)
+    if new and any((run_dir / DATA).rglob("phantom.json")):
+        shutil.rmtree(run_dir / DATA)  # scans that were generated for this start
     if run_dir.is_dir() and {p.name for p in run_dir.iterdir()} <= {LOCK}:
         (run_dir / LOCK).unlink(missing_ok=True)
         if new:

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from atso_monai.engine.plan import Outcome, Plan
+from atso_monai.engine.record import NOT_MADE, why_not_done
+from atso_monai.errors import RunFolderError
 from atso_monai.files import atomic_path
 
 Row = dict[str, str]
@@ -23,11 +25,18 @@ def collect(run_dir: Path, plan: Plan) -> list[Row]:
     """All rows of the score steps of a plan that are done, in plan order.
 
     Generation 0 is the same for all strategies; its rows carry the name of the first that asked for it.
+
+    Raises:
+        RunFolderError: when scores are not as they were written.
     """
     rows: list[Row] = []
     for step in plan.steps:
         file = run_dir / step.makes / "scores.csv"
         if step.kind == "score" and file.is_file():
+            if (reason := why_not_done(file.parent)) and reason != NOT_MADE:
+                raise RunFolderError(
+                    f"{file.parent} cannot be trusted: {reason}. Run the same command again: it makes them anew."
+                )
             with file.open(newline="", encoding="utf-8") as lines:
                 rows += [{name: row.get(name, "") for name in COLUMNS} for row in csv.DictReader(lines)]
     return rows

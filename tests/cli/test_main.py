@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 import atso_monai
@@ -143,13 +145,17 @@ def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
 
     def predict(*arguments: Any, **options: Any) -> list[Path]:
         calls.append((arguments, options))
-        return [tmp_path]
+        return [label]
 
+    label = tmp_path / "b.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)), label)
     monkeypatch.setattr("atso_monai.predict.predict", predict)
     assert main(["predict", "runs/a #1", "b.nii.gz", "folder c", "--to", "out", "--device", "cuda:1"]) == 0
     expected = (Path("runs/a #1"), [Path("b.nii.gz"), Path("folder c")], Path("out"))
     assert calls == [(expected, {"device": "cuda:1"})]
-    assert capsys.readouterr().out == "1 labels in out\n"
+    shown = capsys.readouterr().out
+    assert shown.startswith("1 label in out\n")
+    assert "WARNING: 1 of 1 hold class 0 alone, first b.nii.gz" in shown
 
 
 def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,9 +182,9 @@ def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "--generation", "3"], "has no id 'generation'. Did you mean 'generations'"),
+        (["run", "--generation", "3"], "no option --generation. Did you mean 'generations'"),
         (["run", "--epochs::frist", "3"], "Did you mean 'epochs::first'"),
-        (["run", "--label", "2"], "has no id 'label'. Did you mean 'labelled'"),
+        (["run", "--label", "2"], "no option --label. Did you mean 'labels'"),
         (["run", "--overlays", "regime_a"], "overlay"),
         (["run", "--strategy", "atos"], "Did you mean 'atso'"),
         (["run", "--views", "[axail]"], "Did you mean 'axial'"),

@@ -288,3 +288,12 @@ def test_unknown_overrides_are_named_with_the_nearest(described: Make) -> None:
         described(changes={"overrides": {"train": {"epoch_lenght": 3}}})
     with pytest.raises(ConfigError, match=r"inference\.yaml has no id 'batchsize'"):
         described(changes={"overrides": {"inference": {"batchsize": 3}}})
+
+
+def test_another_meaning_of_the_label_files_is_another_step(described: Make, cohort: Cohort, tmp_path: Path) -> None:
+    """Also where a single case has its own map, as in a cohort of several sources: a checkpoint must not be taken up."""
+    first, *others = cohort.labelled
+    turned = replace(cohort, labelled=(replace(first, label_map={1: 2, 2: 1}), *others))
+    before, after = described(cohort).keys, described(turned, tmp_path / "other").keys
+    trained = [name for name in before if name.startswith("model/")]
+    assert trained and all(before[name] != after[name] for name in trained)
