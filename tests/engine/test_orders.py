@@ -291,7 +291,7 @@ def test_unknown_overrides_are_named_with_the_nearest(described: Make) -> None:
 
 
 def test_another_meaning_of_the_label_files_is_another_step(described: Make, cohort: Cohort, tmp_path: Path) -> None:
-    """Also where a single case has its own map, as in a cohort of several sources: a checkpoint must not be taken up."""
+    """Also where a single case has its own map, as in a cohort of several sources: no checkpoint may be taken up."""
     first, *others = cohort.labelled
     turned = replace(cohort, labelled=(replace(first, label_map={1: 2, 2: 1}), *others))
     before, after = described(cohort).keys, described(turned, tmp_path / "other").keys
