@@ -26,6 +26,7 @@ from _forked_run import Started, until_alone
 
 from atso_monai.engine.record import why_not_done
 from atso_monai.files import hash_file
+from atso_monai.handlers.loss_curve import FILE as LOSSES  # a curve to look at, which a kill may cost its end
 
 WAYS = ("engine", "worker", "writing", "checkpoint", "all")
 LONGEST = 240.0
@@ -146,7 +147,7 @@ def artefacts(run_dir: Path) -> dict[str, str]:
     folders = [
         run_dir / name for name in ("model", "labels", "predictions", "metrics", "compare", "bundle", "pseudo_labels")
     ]
-    files = [file for folder in folders for kind in kinds for file in folder.rglob(kind)]
+    files = [file for folder in folders for kind in kinds for file in folder.rglob(kind) if file.name != LOSSES]
     files += [run_dir / "metrics.csv", run_dir / "summary.txt"]
     return {str(file.relative_to(run_dir)): hash_file(file) for file in sorted(files)}
 

@@ -91,7 +91,7 @@ def test_asked_to_stop_a_run_leaves_soon_and_says_how_to_go_on(stopped: tuple[Pa
     assert "stopped by SIGTERM. Run the same command again to continue (exit code 75)." in text
     assert "Traceback" not in text
     states = [line.split()[:2] for line in status_table(recorded_plan(run_dir), run_dir).splitlines()]
-    assert ["model/g0/axial", "begun"] in states
+    assert ["model/g0/axial", "stopped"] in states
     assert not list(run_dir.rglob("result.json"))
 
 
