@@ -57,7 +57,7 @@ def _start_server() -> None:
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with without_main():
+        with without_main(), contextlib.suppress(ChildProcessError):  # a forked process has its parent's server
             forkserver.ensure_running()  # type: ignore[attr-defined]
     finally:
         signal.signal(signal.SIGINT, before)
