@@ -21,6 +21,7 @@ from atso_monai.review.read_run import ReadRun, read_run
 from atso_monai.review.report import cases, write_report
 from atso_monai.review.report.figures import over_generations
 from atso_monai.review.report.numbers import runs_table
+from atso_monai.review.report.tiles import tiles
 
 Make = Callable[..., ReadRun]
 VOID = {"meta", "link", "br", "img"}
@@ -104,6 +105,19 @@ def test_every_strategy_label_and_number_is_there(page: Page, run: ReadRun) -> N
     summary = [f"{100 * float(r['value']):.1f}" for r in run.rows if r["set"] == "test" and r["generation"] == "final"
                and r["label"] == "foreground"]  # fmt: skip
     assert all(value in page.text for value in summary)
+
+
+def test_the_first_numbers_name_every_class(run: ReadRun, page: Page) -> None:
+    found = {tile.name: tile for tile in tiles(run)}
+    for name in ("Test DSC", "Pseudo-label DSC", "Fold models agree"):
+        assert [label for label, _ in found[name].classes] == ["front", "back"]
+        assert "whole foreground" in found[name].detail
+    front = fmean(final_scores(run, run.outcome, "test", "front").values())
+    assert found["Test DSC"].classes[0][1] == f"{100 * front:.1f}"
+    one = replace(run, cohort=replace(run.cohort, labels={0: "background", 1: "front"}))
+    assert all(tile.classes == () for tile in tiles(one))
+    assert "nan" not in page.text.split()
+    assert "nan to" not in page.text
 
 
 def test_pictures_and_charts_speak(page: Page) -> None:
