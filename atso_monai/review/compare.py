@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats
 
 FEWEST = 6
-"""Fewest pairs for an interval and a test. Below this many pairs no outcome of the two-sided signed-rank test can reach p < 0.05 (smallest p: 2 / 2**n)."""
+"""Fewest pairs for an interval and a test: below, no outcome of the two-sided signed-rank test can reach p < 0.05
+(smallest p: 2 / 2**n)."""
 RESAMPLES = 9999
 LEVEL = 0.95
 ALPHA = 0.05

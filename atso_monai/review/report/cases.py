@@ -24,7 +24,8 @@ def suspect_pictures(run: ReadRun, queue: Sequence[Suspect]) -> Iterator[Picture
     for rank, suspect in enumerate(queue[:SUSPECTS_SHOWN], 1):
         numbers = f"score {suspect.score:.0f}{_dsc(known, suspect.case)}: {suspect.reasons[0]}"
         case, title = cases[suspect.case], f"No. {rank} to look at"
-        yield case_picture(case, run.run_dir / suspect.label, title, numbers, run.cohort.label_map_of(case))
+        mapping = run.cohort.label_map_of(case)
+        yield case_picture(case, run.run_dir / suspect.label, title, numbers, mapping, run.classes)
 
 
 def _dsc(known: Scores, case: str) -> str:
@@ -45,7 +46,7 @@ def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
         if file is not None:
             numbers = f"DSC {100 * scores[name]:.1f}%"
             mapping = run.cohort.label_map_of(cases[name])
-            yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping)
+            yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping, run.classes)
 
 
 def _file(run: ReadRun, which: str, case: Case) -> str | None:

@@ -18,6 +18,7 @@ from atso_monai.review.own_file import require_free
 from atso_monai.review.queue import Suspect, review_queue
 from atso_monai.review.read_run import ReadRun
 from atso_monai.review.report import cases, facts, figures, numbers
+from atso_monai.review.report.class_colours import class_legend
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.pictures import legend_words
 from atso_monai.review.report.tiles import tiles
@@ -82,7 +83,8 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "trust": [figures.agreement_against_dsc(run, label), figures.change(run, label)],
         "suspects": cases.suspects_table(queue),
         "galleries": _galleries(run, queue),
-        "colours": legend_words(list(run.classes.values())),
+        "colours": legend_words(run.classes),
+        "classes": class_legend(run.classes),
         "case_tables": [cases.reference_table(run, queue), *([test_cases] if test_cases else [])],
         "facts": facts.facts(run),
         "time": [facts.hours_by_kind(run), facts.hours_table(run)],
