@@ -84,7 +84,7 @@ def busiest_slice(mask: npt.NDArray[Any], axis: int) -> int:
 
 def against_truth(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """1 where there is truth alone, 2 where there is prediction alone, 3 where there are both, else 0."""
-    return (truth != 0).astype(np.uint8) + 2 * (predicted != 0).astype(np.uint8)
+    return np.asarray((truth != 0) + 2 * (predicted != 0), dtype=np.uint8)
 
 
 def draw_view(
@@ -96,6 +96,7 @@ def draw_view(
     index: int,
     window: tuple[float, float],
     height: int,
+    opacity: float = OPACITY,
 ) -> npt.NDArray[np.uint8]:
     """One slice as (height, W, 3), square millimetres; the patient's right at the left, head or front at the top.
 
@@ -108,6 +109,7 @@ def draw_view(
         index: where.
         window: values shown as black and as white.
         height: of the picture, in pixels.
+        opacity: of the colours, 0 to 1.
     """
     others = tuple(a for a in range(3) if a != axis)
     at = (slice(None),) * axis + (index,)  # np.take would copy the whole volume first
@@ -117,7 +119,7 @@ def draw_view(
     painted = np.repeat(shades[..., None], 3, axis=2)
     for value, colour in colours.items():
         mask = shown == value
-        painted[mask] = (1 - OPACITY) * painted[mask] + OPACITY * np.array(colour, dtype=np.float32)
+        painted[mask] = (1 - opacity) * painted[mask] + opacity * np.array(colour, dtype=np.float32)
     # rows run from head to feet (or from front to back), columns from the patient's right to left (or front to back)
     upright = painted[:, ::-1].transpose(1, 0, 2)
     upright = upright[:, ::-1]

@@ -16,7 +16,7 @@ from atso_monai.cohort import Case
 from atso_monai.review.export.terms import term
 from atso_monai.review.overlay import GREEN, RED, YELLOW
 from atso_monai.review.report.class_colours import APART, class_colours, class_legend
-from atso_monai.review.report.pictures import HEIGHT, View, case_picture, fullest_slice, legend_words
+from atso_monai.review.report.pictures import HEIGHT, STRONG, View, case_picture, fullest_slice, legend_words
 
 CLASSES = {1: "liver", 2: "spleen"}
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
@@ -47,9 +47,9 @@ def pixels(view: View) -> np.ndarray:
     return np.asarray(picture.convert("RGB")).astype(int)
 
 
-def shows(view: View, colour: tuple[int, int, int]) -> bool:
+def shows(view: View, colour: tuple[int, int, int], opacity: float = 0.45) -> bool:
     """Whether a good part of the view has a colour, on black."""
-    return bool((np.abs(pixels(view) - 0.45 * np.array(colour)).max(axis=2) < 12).mean() > 0.005)
+    return bool((np.abs(pixels(view) - opacity * np.array(colour)).max(axis=2) < 12).mean() > 0.005)
 
 
 def test_one_class_is_shown_against_the_truth(case: Case, tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_a_class_taken_for_another_is_seen(case: Case, tmp_path: Path) -> None:
     truth, predicted = case_picture(case, save(tmp_path / "p.nii.gz", made), "Worst", "", None, CLASSES).rows
     assert [view.name for view in predicted] == ["prediction, axial", "prediction, coronal", "prediction, sagittal"]
     liver, spleen = class_colours(CLASSES).values()
-    assert [shows(truth[0], colour) for colour in (liver, spleen)] == [True, True]
-    assert [shows(predicted[0], colour) for colour in (liver, spleen)] == [True, False]
+    assert [shows(truth[0], colour, STRONG) for colour in (liver, spleen)] == [True, True]
+    assert [shows(predicted[0], colour, STRONG) for colour in (liver, spleen)] == [True, False]
     assert not any(shows(view, colour) for view in predicted for colour in (RED, GREEN, YELLOW))
     assert all(name in class_legend(CLASSES) for name in CLASSES.values())
     assert class_legend({1: "liver"}) == ""
@@ -108,7 +108,7 @@ def test_without_truth_the_prediction_is_shown(case: Case, tmp_path: Path) -> No
     assert not any(shows(axial, colour) for colour in (RED, YELLOW))
     assert "truth not known" in axial.alt
     (views,) = case_picture(replace(case, truth=None), file, "", "", None, CLASSES).rows
-    assert all(shows(views[0], colour) for colour in class_colours(CLASSES).values())
+    assert all(shows(views[0], colour, STRONG) for colour in class_colours(CLASSES).values())
     assert "truth not known" in views[0].alt
 
 

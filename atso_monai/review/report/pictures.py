@@ -16,7 +16,7 @@ from PIL import Image
 from atso_monai.cohort import Case
 from atso_monai.errors import AtsoError, PrepareError
 from atso_monai.prepare.choose import CT_BELOW
-from atso_monai.review.overlay import AGAINST_TRUTH, Colour, against_truth, canonical, draw_view
+from atso_monai.review.overlay import AGAINST_TRUTH, OPACITY, Colour, against_truth, canonical, draw_view
 from atso_monai.review.read_run import read_labels
 from atso_monai.review.report.class_colours import class_colours
 from atso_monai.volume_file import read_volume
@@ -25,6 +25,8 @@ SOFT_TISSUE = (-160.0, 240.0)
 """Window for CT, in Hounsfield units."""
 VIEWS = ((2, "axial"), (1, "coronal"), (0, "sagittal"))
 HEIGHT = 300
+STRONG = 0.7
+"""Opacity of classes: their colours must look as in the legend on dark and on bright tissue."""
 MARGIN = 45.0
 """What is shown around the structure, in mm."""
 
@@ -95,6 +97,7 @@ class _Row:
     labels: npt.NDArray[Any]
     colours: Mapping[int, Colour]
     words: str
+    opacity: float = OPACITY
 
 
 def _rows(
@@ -112,7 +115,13 @@ def _rows(
     slices = [(axis, name, fullest_slice(main, axis)) for axis, name in VIEWS]
     return tuple(
         tuple(
-            _view(case.id, name, row, draw_view(scan, row.labels, row.colours, spacing, axis, at, window, HEIGHT), main)
+            _view(
+                case.id,
+                name,
+                row,
+                draw_view(scan, row.labels, row.colours, spacing, axis, at, window, HEIGHT, row.opacity),
+                main,
+            )
             for axis, name, at in slices
         )
         for row in _painted(true if file is not None else None, predicted, classes)
@@ -130,8 +139,8 @@ def _painted(
         words = "truth red, prediction green, overlap yellow"
         return (_Row("", against_truth(true, predicted), AGAINST_TRUTH, words),)
     colours = class_colours(classes)
-    made = _Row("prediction", predicted, colours, f"prediction, each class in its colour{unknown}")
-    return (made,) if true is None else (_Row("truth", true, colours, "truth, each class in its colour"), made)
+    made = _Row("prediction", predicted, colours, f"prediction, each class in its colour{unknown}", STRONG)
+    return (made,) if true is None else (_Row("truth", true, colours, "truth, each class in its colour", STRONG), made)
 
 
 def fullest_slice(labels: npt.NDArray[Any], axis: int) -> int:
