@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Run folder, target, format, whether to copy scans."""
     parser.add_argument("run", type=Path, metavar="RUN", help="the run folder")
     parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="new folder for the files")
-    parser.add_argument("--format", required=True, metavar="FORMAT", help="slicer, dicom-seg or nifti")
+    parser.add_argument("--format", default="slicer", metavar="FORMAT", help="slicer (default), dicom-seg or nifti")
     parser.add_argument(
         "--copy-images", action="store_true", help="with slicer: copy the scans; left out, they are hard links"
     )

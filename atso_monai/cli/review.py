@@ -1,7 +1,16 @@
 """Rank the pseudo labels of a run by how likely they are wrong, without any truth: which cases to look at first.
 
 Prints the table, writes all of it to RUN/review.csv, and to RUN/audit.csv which label each case had in each generation,
-who made it, and how sure it was. To use corrected labels: `atso promote`."""
+who made it, and how sure it was. To use corrected labels: `atso promote`.
+
+Columns: `... pts` (in the CSV `..._points`) are points of suspicion, the more the worse, and `score` is their sum.
+  disagree  100 x (1 - Dice of the fold models with each other), mean over classes
+  moved     50 x (1 - Dice with the label of the generation before), mean over classes
+  volume    up to 50 for a volume unlike those of the labelled cases
+  pieces    up to 50 for pieces that labelled cases do not have
+  empty     up to 100 for a class that is missing
+(0) in brackets: the label is empty, and two empty labels agree perfectly. In the CSV, `agreement` and `change` are the
+Dice values themselves, from 0 to 1, where 1 is the same label."""
 
 from __future__ import annotations
 

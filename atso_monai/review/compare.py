@@ -10,7 +10,8 @@ import numpy as np
 from scipy import stats
 
 FEWEST = 6
-"""Below this many pairs no outcome of the two-sided signed-rank test can reach p < 0.05 (smallest p: 2 / 2**n)."""
+"""Fewest pairs for an interval and a test: below, no outcome of the two-sided signed-rank test can reach p < 0.05
+(smallest p: 2 / 2**n)."""
 RESAMPLES = 9999
 LEVEL = 0.95
 ALPHA = 0.05
@@ -27,9 +28,10 @@ class Difference:
         left_mean: mean DSC of the one, in %.
         right_mean: mean DSC of the other, in %.
         mean: mean difference, in points.
-        low: lower end of its 95% interval; nan where there is none.
+        low: lower end of its 95% interval; nan below :data:`FEWEST` pairs.
         high: upper end.
-        p: two-sided Wilcoxon signed-rank test, adjusted for the number of comparisons (Holm); nan where there is none.
+        p: two-sided Wilcoxon signed-rank test, adjusted for the number of comparisons (Holm); nan below
+            :data:`FEWEST` pairs.
         wins: pairs in which left is higher.
         losses: pairs in which right is higher.
     """
@@ -64,7 +66,8 @@ def paired_difference(
     """Compare two sets of scores case by case, over the cases that both have.
 
     The interval is the bias-corrected and accelerated bootstrap over cases (Efron, 1987, by ``scipy.stats.bootstrap``,
-    9999 resamples, fixed seed), the test is Wilcoxon's signed-rank test with zeros after Pratt (1959).
+    9999 resamples, fixed seed), the test is Wilcoxon's signed-rank test with zeros after Pratt (1959). Both need
+    :data:`FEWEST` pairs.
 
     Args:
         left: name of the one.
@@ -81,7 +84,7 @@ def paired_difference(
     a = 100 * np.array([left_scores[case] for case in cases])
     b = 100 * np.array([right_scores[case] for case in cases])
     apart = a - b
-    low, high = mean_interval(apart)
+    low, high = mean_interval(apart) if len(apart) >= FEWEST else (float("nan"), float("nan"))
     return Difference(
         left, right, len(cases), float(a.mean()), float(b.mean()), float(apart.mean()), low, high, _signed_rank(apart),
         int((apart > 0).sum()), int((apart < 0).sum()),
@@ -125,7 +128,7 @@ def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], axis: int = -1) 
 
 
 def _signed_rank(apart: np.ndarray[Any, Any]) -> float:
-    if len(apart) < 2:
+    if len(apart) < FEWEST:
         return float("nan")
     return float(stats.wilcoxon(apart, zero_method="pratt").pvalue) if apart.any() else 1.0
 
@@ -140,6 +143,11 @@ def adjusted(differences: Sequence[Difference]) -> list[Difference]:
     return out
 
 
+def interval_text(d: Difference, digits: int) -> str:
+    """The interval of a difference in points; empty where there is none."""
+    return "" if np.isnan(d.low) else f"{d.low:+.{digits}f} to {d.high:+.{digits}f}"
+
+
 def sentence(d: Difference, on: str) -> str:
     """What an honest reader would write of a difference on ``on``, such as ``the test set``."""
     return f"On {on}, {claim(d)}"
@@ -147,11 +155,10 @@ def sentence(d: Difference, on: str) -> str:
 
 def claim(d: Difference) -> str:
     """:func:`sentence` without the place."""
-    gap = f"{d.mean:+.1f} DSC points, 95% interval {d.low:+.1f} to {d.high:+.1f}, p {_with_sign(d.p)}, n = {d.cases}"
     if d.verdict == "too few cases":
-        return (
-            f"{d.left} and {d.right} cannot be compared: {d.cases} common cases are too few ({d.mean:+.1f} DSC points)."
-        )
+        few = f"{d.cases} common case{'s are' if d.cases > 1 else ' is'} too few"
+        return f"{d.left} and {d.right} cannot be compared: {few} ({d.mean:+.1f} DSC points)."
+    gap = f"{d.mean:+.1f} DSC points, 95% interval {d.low:+.1f} to {d.high:+.1f}, p {_with_sign(d.p)}, n = {d.cases}"
     if d.verdict == "not distinguishable":
         apart = "; the interval alone leaves 0 out, the adjusted test does not" if d.low * d.high > 0 else ""
         return f"{d.left} and {d.right} are not distinguishable ({gap}{apart})."

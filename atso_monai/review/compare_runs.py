@@ -12,7 +12,7 @@ from atso_monai.engine.plan import Outcome
 from atso_monai.engine.tables import align
 from atso_monai.errors import AtsoError, ConfigError, PrepareError, one_of
 from atso_monai.files import atomic_path
-from atso_monai.review.compare import Difference, adjusted, p_text, paired_difference, sentence
+from atso_monai.review.compare import FEWEST, Difference, adjusted, interval_text, p_text, paired_difference, sentence
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, Scores, final_scores
 from atso_monai.review.read_run import ReadRun
 from atso_monai.volume_file import inspect_volume
@@ -22,6 +22,8 @@ CAVEAT = (
     "Intervals and tests are over cases, for the models as they were trained: another seed or split may give another "
     "answer. p is adjusted for the number of comparisons (Holm)."
 )
+
+TOO_FEW = f"Intervals and tests need {FEWEST} common cases."
 
 
 class ComparisonError(AtsoError):
@@ -193,10 +195,11 @@ def comparison_text(found: Comparison) -> str:
     for d in found.differences:
         lines.append([
             f"{d.left} - {d.right}", str(d.cases), f"{d.left_mean:.1f}", f"{d.right_mean:.1f}", f"{d.mean:+.2f}",
-            f"{d.low:+.2f} to {d.high:+.2f}", p_text(d.p), f"{d.wins}:{d.losses}", d.verdict,
+            interval_text(d, 2) or "-", p_text(d.p), f"{d.wins}:{d.losses}", d.verdict,
         ])  # fmt: skip
     said = "\n".join(sentence(d, NAMES[found.which]) for d in found.differences)
-    notes = "\n".join(f"Note: {note}" for note in (*found.notes, CAVEAT))
+    tested = any(d.verdict != "too few cases" for d in found.differences)
+    notes = "\n".join(f"Note: {note}" for note in (*found.notes, CAVEAT if tested else TOO_FEW))
     return f"{NAMES[found.which]}, {found.label}\n{align(lines)}\n\n{said}\n{notes}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Correction:
     Attributes:
         labels: class indices (X, Y, Z), uint8, with the axes of the image file.
         affine: of the image, 4x4, RAS mm.
-        ignored: segments of the file that are no class.
+        ignored: segments of the file that are no class, without those that exports add.
     """
 
     labels: npt.NDArray[np.uint8]
@@ -128,7 +129,13 @@ def _segmentation(
         labels[mask] = index
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.asarray(content["ijkToLPS"], dtype=np.float64)
     known = {name.casefold() for name in classes.values()}
-    return labels, affine, tuple(s["name"] for s in segments if s["name"].strip().casefold() not in known)
+    strange = [s for s in segments if s["name"].strip().casefold() not in known and not _of_export(s)]
+    return labels, affine, tuple(s["name"] for s in strange)
+
+
+def _of_export(segment: Mapping[str, Any]) -> bool:
+    """Whether `atso export` wrote a segment: a fold model's label, or where the models disagree."""
+    return re.fullmatch(r"f\d+_\d+|disagreement", str(segment.get("id", ""))) is not None
 
 
 def _slicerio() -> Any:

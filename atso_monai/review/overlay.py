@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
 from atso_monai.volume_file import read_volume
 
+Colour = tuple[int, int, int]
+"""Red, green, blue, 0 to 255."""
 RED, GREEN, YELLOW = (230, 40, 40), (40, 200, 70), (245, 220, 50)
-MAGENTA = (225, 70, 235)
-"""Where truth and prediction have different classes."""
+AGAINST_TRUTH = {1: RED, 2: GREEN, 3: YELLOW}
+"""Colour of each value of :func:`against_truth`."""
 OPACITY = 0.45
 
 
@@ -54,8 +56,9 @@ def draw_overlay(
         predicted = _canonical(file)[0] > 0
         if not predicted.shape == true.shape == scan.shape:
             raise PrepareError(f"{file} has shape {predicted.shape}, the image {scan.shape}: not the same grid.")
+        both = against_truth(true, predicted)
         views = [
-            draw_view(scan, true, predicted, spacing, axis, busiest_slice(true, axis), window, height)
+            draw_view(scan, both, AGAINST_TRUTH, spacing, axis, busiest_slice(true, axis), window, height)
             for axis in (2, 1, 0)
         ]
         rows.append(_titled(np.concatenate(views, axis=1), title))
@@ -79,40 +82,46 @@ def busiest_slice(mask: npt.NDArray[Any], axis: int) -> int:
     return int(counts.argmax()) if counts.any() else len(counts) // 2
 
 
+def against_truth(truth: npt.NDArray[Any], predicted: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """1 where there is truth alone, 2 where there is prediction alone, 3 where there are both, else 0."""
+    return np.asarray((truth != 0) + 2 * (predicted != 0), dtype=np.uint8)
+
+
 def draw_view(
     scan: npt.NDArray[Any],
-    truth: npt.NDArray[Any],
-    predicted: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    colours: Mapping[int, Colour],
     spacing: Sequence[float],
     axis: int,
     index: int,
     window: tuple[float, float],
     height: int,
+    opacity: float = OPACITY,
 ) -> npt.NDArray[np.uint8]:
     """One slice as (height, W, 3), square millimetres; the patient's right at the left, head or front at the top.
 
     Args:
         scan: (X, Y, Z) with RAS axes.
-        truth: masks, or class indices: then overlap is where the classes are the same, and magenta where they differ.
-        predicted: the same of the prediction.
+        labels: whole numbers (X, Y, Z) on the scan's grid, 0 for what is not painted.
+        colours: of each other number.
         spacing: of the axes, in mm.
         axis: which axis is cut.
         index: where.
         window: values shown as black and as white.
         height: of the picture, in pixels.
+        opacity: of the colours, 0 to 1.
     """
     others = tuple(a for a in range(3) if a != axis)
     at = (slice(None),) * axis + (index,)  # np.take would copy the whole volume first
-    grey, t, p = (volume[at] for volume in (scan, truth, predicted))
+    grey, shown = scan[at], labels[at]
     low, high = window
     shades = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1) * 255
-    colours = np.repeat(shades[..., None], 3, axis=2)
-    true, made = t != 0, p != 0
-    painted = ((true & ~made, RED), (made & ~true, GREEN), (true & (t == p), YELLOW), (true & made & (t != p), MAGENTA))
-    for mask, colour in painted:
-        colours[mask] = (1 - OPACITY) * colours[mask] + OPACITY * np.array(colour, dtype=np.float32)
+    painted = np.repeat(shades[..., None], 3, axis=2)
+    for value, colour in colours.items():
+        mask = shown == value
+        painted[mask] = (1 - opacity) * painted[mask] + opacity * np.array(colour, dtype=np.float32)
     # rows run from head to feet (or from front to back), columns from the patient's right to left (or front to back)
-    upright = colours[:, ::-1].transpose(1, 0, 2)
+    upright = painted[:, ::-1].transpose(1, 0, 2)
     upright = upright[:, ::-1]
     width_mm, height_mm = (n * spacing[a] for n, a in zip(grey.shape, others, strict=True))
     size = (max(1, round(height * width_mm / height_mm)), height)

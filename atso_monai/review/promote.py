@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -114,17 +115,17 @@ def _write(run: ReadRun, files: Mapping[str, Path], folder: Path, by: str) -> Pr
     images = {case.id: case.image for case in run.cohort.reference}
     dice: dict[str, float | None] = {}
     records: dict[str, Any] = {}
-    notes: list[str] = []
+    ignored: Counter[str] = Counter()
     for name, file in files.items():
         found = read_correction(file, images[name], run.cohort.labels)
         written = _save(found, values, folder / "labels" / f"{name}.nii.gz")
         dice[name] = _similarity(run, name, found)
         records[name] = _record(run, name, file, written, by, dice[name])
-        notes += [f"{file.name}: the segment {s!r} is no class and was left out" for s in found.ignored]
+        ignored.update(found.ignored)
     cohort = promoted_cohort(run.cohort, {name: folder / "labels" / f"{name}.nii.gz" for name in files})
     promoted = tuple(case for case in cohort.labelled if case.id in files)
     require_sound(replace(cohort, name=f"{cohort.name}, corrected", labelled=promoted, reference=(), test=(), folds=()))
-    notes += _fold_notes(run.cohort, cohort)
+    notes = [*_segment_notes(ignored), *_fold_notes(run.cohort, cohort)]
     cohort.save(folder / "cohort.json")
     source = {"run": run.name, "fingerprint": run.cohort.fingerprint, "strategy": run.outcome.strategy}
     write_json(folder / PROVENANCE, {"promoted_from": source, "fingerprint": cohort.fingerprint, "cases": records})
@@ -143,6 +144,12 @@ def promoted_cohort(cohort: Cohort, labels: Mapping[str, Path]) -> Cohort:
     if not all(folds):
         folds = make_folds((case.id for case in left), min(len(cohort.folds), len(left)), seed=0)
     return replace(cohort, labelled=cohort.labelled + promoted, reference=left, folds=folds)
+
+
+def _segment_notes(ignored: Mapping[str, int]) -> list[str]:
+    """One line on all segments that are no class."""
+    names = ", ".join(f"{name!r} ({count} file{'s' if count > 1 else ''})" for name, count in ignored.items())
+    return [f"segments that are no class were left out: {names}"] if names else []
 
 
 def _fold_notes(before: Cohort, after: Cohort) -> list[str]:

@@ -30,8 +30,10 @@ from atso_monai.review.outcomes import Scores, agreement_series, change_series, 
 from atso_monai.review.read_run import ReadRun, label_file, newest_labels
 
 PARTS = ("agreement", "change", "volume", "pieces", "empty")
+POINTS = {"agreement": "disagree", "change": "moved", "volume": "volume", "pieces": "pieces", "empty": "empty"}
+"""What the points of each kind of evidence are called: the more, the worse, while agreement and change are Dice."""
 COLUMNS = (
-    "rank", "case", "fold", "score", *(f"{part}_points" for part in PARTS), "agreement", "change", "volume_ml",
+    "rank", "case", "fold", "score", *(f"{POINTS[part]}_points" for part in PARTS), "agreement", "change", "volume_ml",
     "pieces", "reasons", "label",
 )  # fmt: skip
 NOTHING = "nothing unusual"
@@ -67,6 +69,11 @@ class Suspect:
     def score(self) -> float:
         """Sum of the points; the higher, the more likely the pseudo label is wrong."""
         return sum(self.points.values())
+
+    @property
+    def empty(self) -> bool:
+        """Whether the label has no class at all; Dice calls two such labels equal."""
+        return not any(shape.millilitres for shape in self.shapes.values())
 
 
 def review_queue(run: ReadRun) -> list[Suspect]:
@@ -186,8 +193,11 @@ def volume_text(millilitres: float) -> str:
 
 
 def queue_table(queue: list[Suspect], top: int | None = None) -> str:
-    """The queue as text, with the points of each kind of evidence."""
-    lines = [["case", "fold", "score", *PARTS]]
+    """The queue as text, with the points of each kind of evidence.
+
+    Points for disagreement and movement are in brackets where the label is empty: empty labels agree perfectly.
+    """
+    lines = [["case", "fold", "score", *(f"{POINTS[part]} pts" for part in PARTS)]]
     for s in queue[:top]:
         lines.append([s.case, s.fold, f"{s.score:.0f}", *(_points(s, part) for part in PARTS)])
     table = align(lines).splitlines()
@@ -196,7 +206,10 @@ def queue_table(queue: list[Suspect], top: int | None = None) -> str:
 
 
 def _points(suspect: Suspect, part: str) -> str:
-    return f"{suspect.points[part]:.0f}" if part in suspect.points else "-"
+    if part not in suspect.points:
+        return "-"
+    points = f"{suspect.points[part]:.0f}"
+    return f"({points})" if part in ("agreement", "change") and suspect.empty else points
 
 
 def write_queue(queue: list[Suspect], to: Path) -> None:
@@ -207,7 +220,7 @@ def write_queue(queue: list[Suspect], to: Path) -> None:
         for rank, s in enumerate(queue, 1):
             writer.writerow({
                 "rank": rank, "case": s.case, "fold": s.fold, "score": f"{s.score:.2f}",
-                **{f"{part}_points": f"{s.points[part]:.2f}" if part in s.points else "" for part in PARTS},
+                **{f"{POINTS[part]}_points": f"{s.points[part]:.2f}" if part in s.points else "" for part in PARTS},
                 "agreement": "" if s.agreement is None else f"{s.agreement:.6f}",
                 "change": "" if s.change is None else f"{s.change:.6f}",
                 "volume_ml": "; ".join(f"{name} {shape.millilitres:.6g}" for name, shape in s.shapes.items()),
@@ -216,5 +229,5 @@ def write_queue(queue: list[Suspect], to: Path) -> None:
             })  # fmt: skip
 
 
-HEADER = ",".join(COLUMNS)
-"""How the CSV file begins."""
+HEADER = ",".join(COLUMNS[:4])
+"""How the CSV file begins, whatever the columns of points are called."""

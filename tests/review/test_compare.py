@@ -10,6 +10,7 @@ from atso_monai.review.compare import (
     Difference,
     adjusted,
     claim,
+    interval_text,
     mean_interval,
     paired_difference,
     rank_correlation,
@@ -59,6 +60,9 @@ def test_few_cases_are_no_evidence_however_large_the_gap() -> None:
     found = pair(5, 0.3)
     assert found.verdict == "too few cases"
     assert "5 common cases are too few" in claim(found)
+    assert np.isnan([found.low, found.high, found.p]).all()
+    assert interval_text(found, 1) == ""
+    assert interval_text(pair(6, 0.3), 1)
 
 
 def test_equal_scores_are_not_distinguishable() -> None:
@@ -71,7 +75,7 @@ def test_equal_scores_are_not_distinguishable() -> None:
 def test_one_case_has_no_interval() -> None:
     found = paired_difference("a", "b", {"x": 0.5}, {"x": 0.4})
     assert np.isnan([found.low, found.high, found.p]).all()
-    assert "too few" in claim(found)
+    assert "1 common case is too few" in claim(found)
 
 
 def test_no_common_case_is_refused() -> None:

@@ -42,6 +42,8 @@ def test_strategies_of_one_run(run: ReadRun) -> None:
     assert stso.mean == pytest.approx(expected)
     assert reference.notes == ("oracle was trained on the true labels of these reference cases.",)
     assert "too few" in comparison_text(test)
+    assert "Intervals and tests need 6 common cases" in comparison_text(test)
+    assert "nan" not in comparison_text(test)
 
 
 def test_one_label_and_some_strategies(run: ReadRun) -> None:

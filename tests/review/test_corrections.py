@@ -117,6 +117,18 @@ def test_segments_are_matched_by_name(case: Case, tmp_path: Path, name: str) -> 
     assert found.ignored == ("disagreement",)
 
 
+def test_segments_that_an_export_added_are_not_worth_a_word(case: Case, tmp_path: Path) -> None:
+    image = drawn(case)
+    affine, labels = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine, np.asarray(image.dataobj)
+    content = slicerio.create_segmentation(labels.shape, affine)
+    names = {"final_1": "front", "final_2": "back", "f1_1": "front (model f1)", "disagreement": "models disagree"}
+    for number, (key, name) in enumerate({**names, "Segment_1": "tumour"}.items(), 1):
+        mask = labels == number if number < 3 else labels > 0
+        slicerio.add_segment(content, mask, {"id": key, "name": name, "color": [1.0, 0.0, 0.0]})
+    slicerio.write_segmentation(str(tmp_path / "x.seg.nrrd"), content)
+    assert read_correction(tmp_path / "x.seg.nrrd", case.image, CLASSES).ignored == ("tumour",)
+
+
 def test_a_cropped_segmentation_is_laid_in_its_place(case: Case, tmp_path: Path) -> None:
     image = drawn(case)
     box = [slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(np.asarray(image.dataobj))]

@@ -41,6 +41,11 @@ def test_an_empty_label_comes_first_although_models_may_agree_on_it(own_run: Rea
     assert first.case == victim
     assert first.points["empty"] == 100
     assert "is empty, 3 of 3 labelled cases have it" in first.reasons[0]
+    assert first.empty
+    header, line = queue_table(review_queue(own_run)).splitlines()[:2]
+    assert "disagree pts" in header
+    assert "(" in line.partition("back is empty")[0].partition("front is empty")[0]
+    assert not any(s.empty for s in review_queue(own_run)[1:])
 
 
 def test_pieces_and_volume_are_named(own_run: ReadRun) -> None:
@@ -89,3 +94,6 @@ def test_the_csv(run: ReadRun, tmp_path: Path) -> None:
     assert tuple(rows[0]) == COLUMNS
     assert [row["case"] for row in rows] == [s.case for s in queue]
     assert all(row["reasons"] for row in rows)
+    for row in rows:
+        assert float(row["disagree_points"]) == pytest.approx(100 * (1 - float(row["agreement"])), abs=0.01)
+        assert float(row["moved_points"]) == pytest.approx(50 * (1 - float(row["change"])), abs=0.01)

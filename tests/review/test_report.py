@@ -21,6 +21,7 @@ from atso_monai.review.read_run import ReadRun, read_run
 from atso_monai.review.report import cases, write_report
 from atso_monai.review.report.figures import over_generations
 from atso_monai.review.report.numbers import runs_table
+from atso_monai.review.report.tiles import tiles
 
 Make = Callable[..., ReadRun]
 VOID = {"meta", "link", "br", "img"}
@@ -106,9 +107,22 @@ def test_every_strategy_label_and_number_is_there(page: Page, run: ReadRun) -> N
     assert all(value in page.text for value in summary)
 
 
+def test_the_first_numbers_name_every_class(run: ReadRun, page: Page) -> None:
+    found = {tile.name: tile for tile in tiles(run)}
+    for name in ("Test DSC", "Pseudo-label DSC", "Fold models agree"):
+        assert [label for label, _ in found[name].classes] == ["front", "back"]
+        assert "whole foreground" in found[name].detail
+    front = fmean(final_scores(run, run.outcome, "test", "front").values())
+    assert found["Test DSC"].classes[0][1] == f"{100 * front:.1f}"
+    one = replace(run, cohort=replace(run.cohort, labels={0: "background", 1: "front"}))
+    assert all(tile.classes == () for tile in tiles(one))
+    assert "nan" not in page.text.split()
+    assert "nan to" not in page.text
+
+
 def test_pictures_and_charts_speak(page: Page) -> None:
     images = page.all("img")
-    assert len(images) >= 3 * (4 + 2 + 2)
+    assert len(images) >= 3 * 2 * (4 + 2 + 2)  # two classes: truth above prediction
     assert all("axial" in i["alt"] or "coronal" in i["alt"] or "sagittal" in i["alt"] for i in images if i["alt"])
     assert all(i["alt"] and i["src"] and i["src"].startswith("data:image/jpeg;base64,") for i in images)
     charts = [a for a in page.all("svg") if a.get("role") == "img"]
@@ -128,7 +142,8 @@ def test_without_any_truth_it_says_what_cannot_be_known(make_run: Make, bare_coh
         "There are no test cases",
         "No truth is known for the 4 reference cases",
         "Agreement of the fold models",
-        "prediction green, truth not known",
+        "truth not known",
+        "Each class in its own colour",
     ):
         assert words in page.text or any(words in str(i["alt"]) for i in page.all("img")), words
     assert len(page.all("img")) == 12

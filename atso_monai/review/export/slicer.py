@@ -24,6 +24,25 @@ from atso_monai.volume_file import read_volume
 SCRIPT = "open_in_slicer.py"
 CASES = "cases.json"
 SCENE = "scene.mrml"
+README = "README.txt"
+GUIDE = """Labels of a run on {cohort}, for 3D Slicer
+
+Open all cases, in a terminal:
+    Slicer --python-script open_in_slicer.py
+or, without the case list, drag scene.mrml (all cases) or one file of scenes/ (one case) into Slicer.
+
+The segments named {classes} are the final label: correct these. The others (model f1, models disagree) only show what
+single models said; they need no correction and are left out later.
+
+images/         the scans; do not save over them, they may be links to the originals
+segmentations/  the labels as the run left them; they stay as they are
+corrected/      is made by Slicer's panel "ATSO cases": what was edited, one file for each case
+
+Make the corrected reference cases labelled ones, for the next run:
+    atso promote RUN --labels corrected --by "YOUR NAME" --to NEW_FOLDER
+where RUN is the folder of the run that these labels came from. Test cases cannot be promoted: take their files out of
+corrected/ first.
+"""
 
 
 class SlicerExport:
@@ -72,11 +91,13 @@ class SlicerExport:
         write_scene([_from_below(scene)], self._folder / "scenes" / f"{name}.mrml")
 
     def finish(self) -> None:
-        """Write the scene of all cases, the case list, and the script."""
+        """Write the scene of all cases, the case list, the script, and how to use them."""
         write_scene([scene for _, scene in self._shown], self._folder / SCENE)
         write_json(self._folder / CASES, [_entry(item, scene) for item, scene in self._shown])
         text = files(__package__).joinpath("slicer_script.py").read_text(encoding="ascii")
         write_text(self._folder / SCRIPT, text)
+        classes = ", ".join(self._run.classes.values())
+        write_text(self._folder / README, GUIDE.format(cohort=self._run.cohort.name, classes=classes))
 
 
 def _remark(label: ModelLabel) -> str:

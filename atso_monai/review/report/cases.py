@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from atso_monai.cohort import Case
 from atso_monai.review.outcomes import REFERENCE, TEST, Scores, final_scores
-from atso_monai.review.queue import PARTS, Suspect
+from atso_monai.review.queue import PARTS, POINTS, Suspect
 from atso_monai.review.read_run import ReadRun, label_file, predictions_on_test
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.numbers import Cell, Table, number
@@ -24,7 +25,8 @@ def suspect_pictures(run: ReadRun, queue: Sequence[Suspect]) -> Iterator[Picture
     for rank, suspect in enumerate(queue[:SUSPECTS_SHOWN], 1):
         numbers = f"score {suspect.score:.0f}{_dsc(known, suspect.case)}: {suspect.reasons[0]}"
         case, title = cases[suspect.case], f"No. {rank} to look at"
-        yield case_picture(case, run.run_dir / suspect.label, title, numbers, run.cohort.label_map_of(case))
+        mapping = run.cohort.label_map_of(case)
+        yield case_picture(case, run.run_dir / suspect.label, title, numbers, mapping, run.classes)
 
 
 def _dsc(known: Scores, case: str) -> str:
@@ -45,7 +47,7 @@ def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
         if file is not None:
             numbers = f"DSC {100 * scores[name]:.1f}%"
             mapping = run.cohort.label_map_of(cases[name])
-            yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping)
+            yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping, run.classes)
 
 
 def _file(run: ReadRun, which: str, case: Case) -> str | None:
@@ -70,15 +72,28 @@ def reference_table(run: ReadRun, queue: Sequence[Suspect]) -> Table:
     """Every reference case that has a pseudo label."""
     label = run.main_label
     known = final_scores(run, run.outcome, REFERENCE, label)
-    head = ["Case", "Fold", "Score", *(f"{part.capitalize()} points" for part in PARTS), "Agreement, %", "Change, %"]
+    head = [
+        "Case",
+        "Fold",
+        "Score",
+        *(f"{POINTS[part].capitalize()} points" for part in PARTS),
+        "Agreement, %",
+        "Same as before, %",
+    ]
     head += ["Volume, ml", *([f"DSC, % ({label})"] if known else [])]
     rows = []
     for s in queue:
         volume = sum(shape.millilitres for shape in s.shapes.values())
         cells = [Cell(s.case), Cell(s.fold), number(s.score, 0, 1), *(number(s.points.get(p), 0, 1) for p in PARTS)]
-        cells += [number(s.agreement), number(s.change), Cell(f"{volume:.3g}", volume, "num")]
+        cells += [_sure(s, s.agreement), _sure(s, s.change), Cell(f"{volume:.3g}", volume, "num")]
         rows.append((*cells, *([number(known.get(s.case))] if known else [])))
     return Table(f"All {len(queue)} reference cases with a pseudo label", tuple(head), tuple(rows), sortable=True)
+
+
+def _sure(suspect: Suspect, dice: float | None) -> Cell:
+    """Dice of labels with each other, marked where it says nothing."""
+    cell = number(dice)
+    return replace(cell, detail="empty label") if suspect.empty and dice is not None else cell
 
 
 def case_score_table(run: ReadRun) -> Table | None:

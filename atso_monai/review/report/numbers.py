@@ -11,7 +11,7 @@ from scipy import stats
 
 from atso_monai.engine.tables import epochs_of, generation_cells
 from atso_monai.errors import AtsoError
-from atso_monai.review.compare import Difference, claim
+from atso_monai.review.compare import FEWEST, Difference, claim, interval_text
 from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare_runs import Comparison, arms_of, compare
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
@@ -114,7 +114,7 @@ def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Tab
         "Strategy", "Label", "Epochs", f"Test DSC, % (n = {n[TEST]})", f"{own} minus this, points",
         f"Pseudo-label DSC, % (n = {n[REFERENCE]})", f"{own} minus this, points",
     )  # fmt: skip
-    caption = "Mean ± standard deviation over cases; differences with 95% intervals over cases"
+    caption = f"Mean ± standard deviation over cases; differences with 95% intervals over cases, from {FEWEST} cases on"
     return Table(caption, head, tuple(rows), sortable=True)
 
 
@@ -122,8 +122,9 @@ def _difference(found: Comparison | None, strategy: str) -> Cell:
     d = next((d for d in found.differences if d.right == strategy), None) if found else None
     if d is None:
         return Cell("–", -1e9, "num")
+    between = interval_text(d, 1)
     kind = {"better": "num better", "worse": "num worse"}.get(d.verdict, "num")
-    return Cell(signed(f"{d.mean:+.1f} ({d.low:+.1f} to {d.high:+.1f})"), d.mean, kind, d.verdict)
+    return Cell(signed(f"{d.mean:+.1f}{f' ({between})' if between else ''}"), d.mean, kind, d.verdict)
 
 
 def signed(words: str) -> str:

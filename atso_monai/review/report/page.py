@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,13 +13,15 @@ from markupsafe import Markup
 import atso_monai
 from atso_monai.errors import ConfigError
 from atso_monai.files import write_text
-from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
+from atso_monai.review.outcomes import REFERENCE, SETS, TEST
 from atso_monai.review.own_file import require_free
 from atso_monai.review.queue import Suspect, review_queue
 from atso_monai.review.read_run import ReadRun
 from atso_monai.review.report import cases, facts, figures, numbers
-from atso_monai.review.report.looks import NAMES, spread
+from atso_monai.review.report.class_colours import class_legend
+from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.pictures import legend_words
+from atso_monai.review.report.tiles import tiles
 
 HERE = Path(__file__).parent
 BEGIN = "<!DOCTYPE html>\n<!-- atso_monai report -->"
@@ -72,7 +73,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "strategy": NAMES[run.outcome.strategy],
         "state": facts.state(run),
         "warning": facts.empty_labels(queue),
-        "tiles": _tiles(run, label),
+        "tiles": tiles(run),
         "sentences": numbers.headline(run, differences),
         "outcomes": numbers.outcome_table(run, differences) if any(r["metric"] == "dsc" for r in run.rows) else None,
         "runs": numbers.runs_table(runs) if len(runs) > 1 else None,
@@ -82,27 +83,12 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "trust": [figures.agreement_against_dsc(run, label), figures.change(run, label)],
         "suspects": cases.suspects_table(queue),
         "galleries": _galleries(run, queue),
-        "colours": legend_words(list(run.classes.values())),
+        "colours": legend_words(run.classes),
+        "classes": class_legend(run.classes),
         "case_tables": [cases.reference_table(run, queue), *([test_cases] if test_cases else [])],
         "facts": facts.facts(run),
         "time": [facts.hours_by_kind(run), facts.hours_table(run)],
     }
-
-
-def _tiles(run: ReadRun, label: str) -> list[tuple[str, str, str]]:
-    """The few numbers at the top: (what, value, detail)."""
-    tiles = []
-    for which, name in ((TEST, "Test DSC"), (REFERENCE, "Pseudo-label DSC")):
-        scores = list(final_scores(run, run.outcome, which, label).values())
-        detail = f"% mean ± SD, n = {len(scores)}, {label}" if scores else figures.unknown(run, which)
-        tiles.append((name, spread(scores) if scores else "not known", detail))
-    agreement = list(figures.newest_agreement(run, label).values())
-    if agreement:
-        tiles.append(
-            ("Fold models agree", f"{100 * fmean(agreement):.1f}", f"% mean Dice, n = {len(agreement)}; needs no truth")
-        )
-    tiles.append(("Computing time", facts.hours(run), f"{len(run.results)} of {len(run.plan.steps)} steps done"))
-    return tiles
 
 
 def _galleries(run: ReadRun, queue: Sequence[Suspect]) -> list[tuple[str, list[Any]]]:

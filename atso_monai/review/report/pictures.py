@@ -16,14 +16,17 @@ from PIL import Image
 from atso_monai.cohort import Case
 from atso_monai.errors import AtsoError, PrepareError
 from atso_monai.prepare.choose import CT_BELOW
-from atso_monai.review.overlay import busiest_slice, canonical, draw_view
+from atso_monai.review.overlay import AGAINST_TRUTH, OPACITY, Colour, against_truth, canonical, draw_view
 from atso_monai.review.read_run import read_labels
+from atso_monai.review.report.class_colours import class_colours
 from atso_monai.volume_file import read_volume
 
 SOFT_TISSUE = (-160.0, 240.0)
 """Window for CT, in Hounsfield units."""
 VIEWS = ((2, "axial"), (1, "coronal"), (0, "sagittal"))
 HEIGHT = 300
+STRONG = 0.7
+"""Opacity of classes: their colours must look as in the legend on dark and on bright tissue."""
 MARGIN = 45.0
 """What is shown around the structure, in mm."""
 
@@ -55,18 +58,21 @@ class Picture:
         case: its id.
         title: why it is shown.
         numbers: what is known of it.
-        views: axial, coronal, sagittal; empty where a file cannot be read.
+        rows: axial, coronal, sagittal; with several classes and known truth a row of truth, then one of the prediction.
+            Empty where a file cannot be read.
         problem: why there are no views.
     """
 
     case: str
     title: str
     numbers: str
-    views: tuple[View, ...] = ()
+    rows: tuple[tuple[View, ...], ...] = ()
     problem: str = ""
 
 
-def case_picture(case: Case, label: Path, title: str, numbers: str, label_map: Mapping[int, int] | None) -> Picture:
+def case_picture(
+    case: Case, label: Path, title: str, numbers: str, label_map: Mapping[int, int] | None, classes: Mapping[int, str]
+) -> Picture:
     """Draw a case; files that cannot be read or do not fit give a picture that says so.
 
     Args:
@@ -75,14 +81,28 @@ def case_picture(case: Case, label: Path, title: str, numbers: str, label_map: M
         title: why the case is shown.
         numbers: what is known of it.
         label_map: class index of each value in truth files.
+        classes: name of each class index, without the background.
     """
     try:
-        return Picture(case.id, title, numbers, _views(case, label, label_map))
+        return Picture(case.id, title, numbers, _rows(case, label, label_map, classes))
     except AtsoError as error:
         return Picture(case.id, title, numbers, problem=str(error))
 
 
-def _views(case: Case, label: Path, label_map: Mapping[int, int] | None) -> tuple[View, ...]:
+@dataclass(frozen=True)
+class _Row:
+    """What is painted onto a scan, and what it is called."""
+
+    name: str
+    labels: npt.NDArray[Any]
+    colours: Mapping[int, Colour]
+    words: str
+    opacity: float = OPACITY
+
+
+def _rows(
+    case: Case, label: Path, label_map: Mapping[int, int] | None, classes: Mapping[int, str]
+) -> tuple[tuple[View, ...], ...]:
     scan, spacing = canonical(*read_volume(case.image))
     predicted, _ = canonical(*read_labels(label))
     file = case.truth or case.label
@@ -92,11 +112,45 @@ def _views(case: Case, label: Path, label_map: Mapping[int, int] | None) -> tupl
     window, box = _window(scan), _around((true != 0) | (predicted != 0), spacing)
     scan, predicted, true = scan[box], predicted[box], true[box]
     main = true if true.any() else predicted
+    slices = [(axis, name, fullest_slice(main, axis)) for axis, name in VIEWS]
     return tuple(
-        _view(case.id, name, draw_view(scan, true, predicted, spacing, axis, index, window, HEIGHT), file, main)
-        for axis, name in VIEWS
-        for index in [busiest_slice(main, axis)]
+        tuple(
+            _view(
+                case.id,
+                name,
+                row,
+                draw_view(scan, row.labels, row.colours, spacing, axis, at, window, HEIGHT, row.opacity),
+                main,
+            )
+            for axis, name, at in slices
+        )
+        for row in _painted(true if file is not None else None, predicted, classes)
     )
+
+
+def _painted(
+    true: npt.NDArray[Any] | None, predicted: npt.NDArray[Any], classes: Mapping[int, str]
+) -> tuple[_Row, ...]:
+    """One class: truth against prediction in one row. Several: each in its colour, truth in a row of its own."""
+    unknown = "" if true is not None else ", truth not known"
+    if len(classes) < 2:
+        if true is None:
+            return (_Row("", 2 * (predicted != 0), AGAINST_TRUTH, f"prediction green{unknown}"),)
+        words = "truth red, prediction green, overlap yellow"
+        return (_Row("", against_truth(true, predicted), AGAINST_TRUTH, words),)
+    colours = class_colours(classes)
+    made = _Row("prediction", predicted, colours, f"prediction, each class in its colour{unknown}", STRONG)
+    return (made,) if true is None else (_Row("truth", true, colours, "truth, each class in its colour", STRONG), made)
+
+
+def fullest_slice(labels: npt.NDArray[Any], axis: int) -> int:
+    """The slice that holds most of all classes, small ones counting like large ones; the middle one of none."""
+    others = tuple(a for a in range(3) if a != axis)
+    shares = np.zeros(labels.shape[axis])
+    for value in np.unique(labels[labels != 0]):
+        counts = np.count_nonzero(labels == value, axis=others)
+        shares += counts / counts.sum()
+    return int(shares.argmax()) if shares.any() else len(shares) // 2
 
 
 def _around(mask: npt.NDArray[np.bool_], spacing: Sequence[float]) -> tuple[slice, ...]:
@@ -116,17 +170,21 @@ def _window(scan: npt.NDArray[Any]) -> tuple[float, float]:
     return float(low), float(max(high, low + 1e-6))
 
 
-def _view(case: str, name: str, pixels: npt.NDArray[np.uint8], truth: Path | None, shown: npt.NDArray[Any]) -> View:
+def _view(case: str, name: str, row: _Row, pixels: npt.NDArray[np.uint8], shown: npt.NDArray[Any]) -> View:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=86, subsampling=0)
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    drawn = "truth red, prediction green, overlap yellow" if truth is not None else "prediction green, truth not known"
     empty = "" if shown.any() else "; nothing is labelled"
-    return View(name, source, pixels.shape[1], pixels.shape[0], f"Case {case}, {name} view: {drawn}{empty}")
+    title = f"{row.name}, {name}" if row.name else name
+    return View(title, source, pixels.shape[1], pixels.shape[0], f"Case {case}, {name} view: {row.words}{empty}")
 
 
-def legend_words(classes: Sequence[str]) -> str:
-    """What the colours mean."""
-    words = "Truth red, prediction green, overlap yellow"
-    more = ", another class magenta" if len(classes) > 1 else ""
-    return f"{words}{more}; the slice of each view with most truth (without truth: most prediction)."
+def legend_words(classes: Mapping[int, str]) -> str:
+    """What the colours mean; several classes have a legend beside it."""
+    if len(classes) < 2:
+        words = "Truth red, prediction green, overlap yellow"
+        return f"{words}; the slice of each view with most truth (without truth: most prediction)."
+    return (
+        "Each class in its own colour, where truth is known truth above and prediction below. The slices hold most of "
+        "all classes of the truth (without truth: of the prediction)."
+    )

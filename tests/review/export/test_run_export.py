@@ -97,7 +97,9 @@ def test_the_case_list_and_the_script(slicer_folder: Path, run_dir: Path) -> Non
         assert case["filled"] == ["final_1", "final_2", "disagreement"]
         assert case["outlined"] == ["final_1", "final_2", "f1_1", "f1_2", "f2_1", "f2_2"]
     assert "Slicer --python-script" in (slicer_folder / "open_in_slicer.py").read_text(encoding="ascii")
-    for file in ("cases.json", "scene.mrml"):
+    for words in ("open_in_slicer.py", "corrected/", "atso promote RUN --labels corrected", "front, back"):
+        assert words in (slicer_folder / "README.txt").read_text(encoding="utf-8")
+    for file in ("cases.json", "scene.mrml", "README.txt"):
         text = (slicer_folder / file).read_text(encoding="utf-8")
         assert str(run_dir.parent) not in text  # it can be moved
 
