@@ -176,7 +176,8 @@ def _file_values(cohort: Cohort) -> dict[int, int]:
 
 def _save(found: Correction, values: Mapping[int, int], to: Path) -> Path:
     """Write a label in the values of the cohort's label files, with the affine of the image."""
-    table = np.array([values[index] for index in range(max(values) + 1)], dtype=np.int32)
+    # a class to ignore (255, say) leaves a gap after the others; no label holds what lies in it
+    table = np.array([values.get(index, 0) for index in range(max(values) + 1)], dtype=np.int32)
     written = table[found.labels]
     kind = np.uint8 if written.min() >= 0 and written.max() < 256 else np.int32
     image = nib.Nifti1Image(written.astype(kind), found.affine)
