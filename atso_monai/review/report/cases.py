@@ -45,9 +45,18 @@ def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
     for name, title in chosen.items():
         file = _file(run, which, cases[name])
         if file is not None:
-            numbers = f"DSC {100 * scores[name]:.1f}%"
+            numbers = f"DSC {100 * scores[name]:.1f}%{_by_class(run, which, name)}"
             mapping = run.cohort.label_map_of(cases[name])
             yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping, run.classes)
+
+
+def _by_class(run: ReadRun, which: str, case: str) -> str:
+    """DSC of each class of a case, where there are several: the whole foreground hides classes that are mixed up."""
+    if len(run.classes) < 2:
+        return ""
+    scores = {name: final_scores(run, run.outcome, which, name) for name in run.classes.values()}
+    words = ", ".join(f"{name} {100 * found[case]:.1f}%" for name, found in scores.items() if case in found)
+    return f" of the whole foreground; {words}" if words else ""
 
 
 def _file(run: ReadRun, which: str, case: Case) -> str | None:
