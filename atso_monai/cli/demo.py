@@ -26,12 +26,18 @@ def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     from atso_monai.cli import settings
     from atso_monai.engine.run import print_run
 
-    parser = argparse.ArgumentParser()
-    settings.add_arguments(parser)
-    own = parser.parse_args(["--overlay", "demo"])
-    run = settings.workflow(own, ["--output_dir", str(arguments.output_dir), *rest]).engine.run()
+    run = settings.workflow(demo_arguments(), ["--output_dir", str(arguments.output_dir), *rest]).engine.run()
     print_run(run)
     print(f"picture        {picture(run)}")
+
+
+def demo_arguments() -> argparse.Namespace:
+    """What `atso run` would be given."""
+    from atso_monai.cli import settings
+
+    parser = argparse.ArgumentParser()
+    settings.add_arguments(parser)
+    return parser.parse_args(["--overlay", "demo"])
 
 
 def picture(run: Run) -> Path:
