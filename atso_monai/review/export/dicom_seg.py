@@ -15,7 +15,7 @@ import atso_monai
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path
 from atso_monai.review.export.case_labels import CaseLabels, RunLabels
-from atso_monai.review.export.dicom_series import on_series, read_series
+from atso_monai.review.export.dicom_series import on_series, read_series, source_series
 from atso_monai.review.export.labels import read_label
 from atso_monai.review.export.terms import term
 
@@ -27,7 +27,7 @@ class DicomSegExport:
     """Writes the final label of each case as ``<id>.dcm``: one binary segment per class, absent ones without frames.
 
     Args:
-        run: the labels of a run whose images are DICOM series, one per folder.
+        run: the labels of a run whose images are DICOM series, one per folder, or were converted from such.
         folder: an existing, empty folder.
 
     Raises:
@@ -36,7 +36,7 @@ class DicomSegExport:
 
     def __init__(self, run: RunLabels, folder: Path) -> None:
         self._run, self._folder = run, folder
-        if others := [item.case for item in run.cases if not item.case.image.is_dir()]:
+        if others := [item.case for item in run.cases if source_series(item.case.image) is None]:
             raise PrepareError(
                 f"{len(others)} of {len(run.cases)} images are no DICOM series, first {others[0].image} (case "
                 f"{others[0].id!r}). A DICOM segmentation needs the series it is on: use --format slicer or nifti."
@@ -50,9 +50,11 @@ class DicomSegExport:
         """
         if item.final is None:
             raise PrepareError(f"Case {item.case.id!r} has no final label yet.")
-        series, grid = read_series(item.case.image)
+        if (source := source_series(item.case.image)) is None:
+            raise PrepareError(f"The DICOM series of case {item.case.id!r} is gone: {item.case.image}.")
+        series, grid = read_series(source)
         label, affine = read_label(item.final, self._run.classes)
-        turned = on_series(item.final, label, affine, item.case.image, grid)
+        turned = on_series(item.final, label, affine, source, grid)
         document = self._segmentation(series, turned.transpose(2, 1, 0))
         with atomic_path(self._folder / f"{item.case.id}.dcm") as temporary:
             document.save_as(temporary)

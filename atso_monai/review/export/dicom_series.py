@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from atso_monai.errors import PrepareError
+from atso_monai.files import read_json
 from atso_monai.review.export.labels import RAS_TO_LPS, Affine, Grid, Label, require_grid
-from atso_monai.volume_file import read_volume
+from atso_monai.volume_file import case_id, read_volume
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
 _OFF_MM = 0.1
@@ -84,3 +85,17 @@ def on_series(path: Path, label: Label, affine: Affine, folder: Path, grid: Grid
     moved = affine @ nib.orientations.inv_ornt_aff(turn, label.shape)
     require_grid(path, (turned.shape, moved), folder, grid)
     return np.ascontiguousarray(turned)
+
+
+def source_series(image: Path) -> Path | None:
+    """The folder of the DICOM series that an image is, or was converted from (``atso prepare``); None for others.
+
+    A converted image lies in ``images/`` with a record in ``records/`` beside it that names the series.
+    """
+    if image.is_dir():
+        return image
+    try:
+        series = Path(read_json(image.parents[1] / "records" / f"{case_id(image)}.json")["series"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+    return series if series.is_dir() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from atso_monai.errors import PrepareError
 from atso_monai.review.export.case_labels import CaseLabels, RunLabels
 from atso_monai.review.export.dicom_seg import DicomSegExport
 from atso_monai.review.export.dicom_series import read_series
+from atso_monai.volume_file import read_volume
 
 NAMES = {0: "background", 1: "pancreas", 4: "kidney_left", 9: "脑" * 70}
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data" / "ct_example"
 
 
 def exported(folder: Path, series: Path, label: np.ndarray, affine: np.ndarray, names: dict[int, str]) -> Path:
+    folder.mkdir(exist_ok=True)
     nib.save(nib.Nifti1Image(label, affine), folder / "label.nii.gz")
     item = CaseLabels(Case("a #1", series), "reference", "f1", folder / "label.nii.gz", ())
     run = RunLabels(folder, "atso", Cohort("x", names), (item,))
@@ -91,6 +94,24 @@ def test_highdicom_reads_it_on_the_source_images(series: tuple[Path, np.ndarray]
     assert [t.segmented_property_category.value for t in terms] == ["91723000", "91723000", "85756007"]
     modifier = document.SegmentSequence[1].SegmentedPropertyTypeCodeSequence[0]
     assert modifier.SegmentedPropertyTypeModifierCodeSequence[0].CodeMeaning == "Left"
+
+
+def test_a_converted_scan_leads_back_to_its_series(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    source, _ = series
+    scan, affine = read_volume(source)
+    image = tmp_path / "prepared" / "images" / "P1.nii.gz"
+    image.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(scan, affine), image)
+    label = np.zeros(scan.shape, np.uint8)
+    label[1:3, 2:4, 1:3], label[4, 4, 2] = 1, 2
+    names = {0: "background", 1: "pancreas", 2: "spleen"}
+    with pytest.raises(PrepareError, match="no DICOM series"):
+        exported(tmp_path / "before", image, label, affine, names)
+    record = tmp_path / "prepared" / "records" / "P1.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps({"series": str(source)}), encoding="utf-8")
+    made = exported(tmp_path / "after", image, label, affine, names)
+    assert points_in(made) == {name: points_of(label, affine, index) for index, name in names.items() if index}
 
 
 def test_empty_absent_and_single_voxels(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
