@@ -7,7 +7,7 @@ from atso_monai.cohort.cityscapes import cityscapes_cohort
 from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.folders import folder_cohort, pair_folders
 from atso_monai.cohort.folds import make_folds
-from atso_monai.cohort.geometry import copy_geometry
+from atso_monai.cohort.geometry import copy_geometry, reorder_label
 from atso_monai.cohort.joined import joined_cohort
 from atso_monai.cohort.labels import merged_names, named_labels
 from atso_monai.cohort.mapillary import mapillary_cohort
@@ -42,6 +42,7 @@ __all__ = [
     "pair_folders",
     "pairing_table",
     "phantom_cohort",
+    "reorder_label",
     "report",
     "require_sound",
     "split",

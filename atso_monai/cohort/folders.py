@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from atso_monai._dicom_series import is_dicom_folder
 from atso_monai.cohort.case import Case
 from atso_monai.cohort.cohort import Cohort
 from atso_monai.cohort.labels import LabelMap, LabelNames
@@ -74,6 +75,8 @@ def folder_cohort(
 def pair_folders(images: str | Path, labels: str | Path) -> Pairing:
     """Pair the volume files of two folders by name, to look at before using it (:func:`pairing_table`).
 
+    A folder of one DICOM series in the folder of images is an image too, under the folder's name.
+
     Raises:
         CohortError: when a folder is missing or holds no volumes, or both are the same one.
     """
@@ -89,8 +92,10 @@ def _volumes(folder: str | Path, what: str) -> list[Path]:
     base = Path(os.path.abspath(folder))
     if not base.is_dir():
         raise CohortError(f"The folder of {what} {'is no folder' if base.exists() else 'does not exist'}: {folder}.")
-    names = sorted(entry.name for entry in base.iterdir() if not entry.name.startswith(".") and not entry.is_dir())
-    found = [base / name for name in names if name.lower().endswith(SUFFIXES)]
+    entries = sorted(entry for entry in base.iterdir() if not entry.name.startswith("."))
+    names = [entry.name for entry in entries if not entry.is_dir()]
+    series = [entry for entry in entries if what == "images" and is_dicom_folder(entry)]
+    found = sorted([*(base / name for name in names if name.lower().endswith(SUFFIXES)), *series])
     if not found:
         holds = f"other files such as {names[0]}" if names else "no files"
         raise CohortError(f"The folder of {what} {folder} holds {holds}, but no volume ({', '.join(SUFFIXES)}).")

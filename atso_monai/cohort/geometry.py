@@ -25,6 +25,53 @@ def corner_distance(first: npt.ArrayLike, second: npt.ArrayLike, shape: tuple[in
     return float(np.linalg.norm(apart[:, :3], axis=1).max())
 
 
+def in_order_of(
+    shape: tuple[int, ...], affine: npt.ArrayLike, image_affine: npt.ArrayLike
+) -> tuple[npt.NDArray[np.float64], tuple[int, ...], npt.NDArray[np.float64]]:
+    """How a (X, Y, Z) volume would be stored in the axis order and directions of an image.
+
+    Returns:
+        nibabel's transform of the axes (3, 2), and the shape and affine (4x4, RAS mm) after it: the same voxels at the
+        same places.
+    """
+    from nibabel import orientations
+
+    transform = orientations.ornt_transform(
+        orientations.io_orientation(np.asarray(affine)), orientations.io_orientation(np.asarray(image_affine))
+    )
+    turned = [0] * 3
+    for stored, (axis, _) in enumerate(transform):
+        turned[int(axis)] = shape[stored]
+    return transform, tuple(turned), np.asarray(affine) @ orientations.inv_ornt_aff(transform, shape)
+
+
+def reorder_label(image: str | Path, label: str | Path, to: str | Path) -> Path:
+    """Write a copy of ``label`` whose axes run as those of ``image``; every voxel stays where it is in the patient.
+
+    For labels on the image's grid that were stored in another order, such as LAS beside a DICOM series in LPS.
+
+    Args:
+        image: volume file, or a folder of a DICOM series.
+        label: volume file on the same grid.
+        to: file to write (``.nii`` or ``.nii.gz``); it must not exist.
+
+    Returns:
+        The path of the copy.
+
+    Raises:
+        CohortError: when ``to`` exists, cannot be written, or its name ends otherwise.
+        PrepareError: when ``image`` or ``label`` cannot be read.
+    """
+    from nibabel.orientations import apply_orientation
+
+    target = _new_nifti(to)
+    _, image_affine = read_volume(image)
+    voxels, affine = read_volume(label)
+    transform, _, turned = in_order_of(voxels.shape, affine, image_affine)
+    _write_nifti(np.ascontiguousarray(apply_orientation(voxels, transform)), turned, target)
+    return target
+
+
 def copy_geometry(image: str | Path, label: str | Path, to: str | Path) -> Path:
     """Write a copy of ``label`` that has the affine of ``image``: for labels whose header alone is wrong.
 
@@ -43,6 +90,13 @@ def copy_geometry(image: str | Path, label: str | Path, to: str | Path) -> Path:
         CohortError: when the shapes differ, ``to`` exists, cannot be written, or its name ends otherwise.
         PrepareError: when ``image`` or ``label`` cannot be read.
     """
+    target = _new_nifti(to)
+    voxels, affine = _matching(Path(image), Path(label))
+    _write_nifti(voxels, affine, target)
+    return target
+
+
+def _new_nifti(to: str | Path) -> Path:
     target = Path(to)
     if not target.name.lower().endswith((".nii", ".nii.gz")):
         raise CohortError(
@@ -50,8 +104,6 @@ def copy_geometry(image: str | Path, label: str | Path, to: str | Path) -> Path:
         )
     if os.path.lexists(target):
         raise CohortError(f"Will not write over {target}. Give the name of a new file.")
-    voxels, affine = _matching(Path(image), Path(label))
-    _write_nifti(voxels, affine, target)
     return target
 
 

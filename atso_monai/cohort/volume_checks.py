@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from atso_monai.cohort.cohort import Cohort
-from atso_monai.cohort.geometry import corner_distance
+from atso_monai.cohort.geometry import corner_distance, in_order_of
 from atso_monai.cohort.problem import Problem
 from atso_monai.picture_file import has_palette, is_picture
 from atso_monai.volume_file import VolumeFacts
@@ -125,7 +126,12 @@ def _nothing(cohort: Cohort) -> tuple[int | None, ...]:
 
 def pair_problems(label: Use, facts: VolumeFacts, image: VolumeFacts, tolerance_mm: float) -> Iterator[Problem]:
     """Where a label (or truth) does not lie on the grid of its image."""
-    if facts.grid != image.grid:
+    if _stored_otherwise(facts, image, tolerance_mm):
+        orders = ["".join(nib.orientations.aff2axcodes(np.array(one.affine))) for one in (facts, image)]
+        what = f"the {label.kind} is stored as {orders[0]}, its image as {orders[1]}: the same grid in another order"
+        way_out = "atso_monai.cohort.reorder_label(image, label, to) writes a copy in the order of the image."
+        yield label.problem(what, way_out)
+    elif facts.grid != image.grid:
         what = f"the {label.kind} has shape {facts.grid}, its image {image.grid} ({image.path})"
         yield label.problem(what, "Find the label that belongs to the image, or resample it to the image's grid.")
     elif has_grid(facts) and has_grid(image):
@@ -135,6 +141,15 @@ def pair_problems(label: Use, facts: VolumeFacts, image: VolumeFacts, tolerance_
                 f"the {label.kind} lies up to {apart:.3g} mm (allowed: {tolerance_mm:g}) off its image ({image.path})"
             )
             yield label.problem(what, _REPAIR)
+
+
+def _stored_otherwise(facts: VolumeFacts, image: VolumeFacts, tolerance_mm: float) -> bool:
+    """Whether a label lies on the grid of its image, but its axes run otherwise."""
+    if not (has_grid(facts) and has_grid(image) and len(facts.grid) == len(image.grid) == 3):
+        return False
+    transform, shape, affine = in_order_of(facts.grid, facts.affine, image.affine)
+    same = shape == image.grid and corner_distance(affine, image.affine, image.grid) <= tolerance_mm
+    return same and not np.array_equal(transform, [[0, 1], [1, 1], [2, 1]])
 
 
 _REPAIR = (

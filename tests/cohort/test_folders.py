@@ -3,10 +3,14 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
-from atso_monai.cohort import folder_cohort, pair_folders
+from atso_monai.cohort import Case, Cohort, check_cohort, folder_cohort, pair_folders, reorder_label
 from atso_monai.errors import CohortError
+from atso_monai.phantom import phantom_case
+from atso_monai.phantom.dicom import write_dicom_series
 
 
 @pytest.fixture
@@ -79,3 +83,21 @@ def test_folders_that_cannot_be_used(study: Path) -> None:
     _touch(study / "text" / "a.dcm")
     with pytest.raises(CohortError, match=r"holds other files such as a\.dcm, but no volume \(\.nii\.gz"):
         pair_folders(study / "text", study / "labels")
+
+
+def test_a_folder_of_a_dicom_series_is_an_image(tmp_path: Path) -> None:
+    case = phantom_case(0, shape=(48, 48, 16))
+    lps = case.affine @ np.array([[-1.0, 0, 0, 47], [0, -1, 0, 47], [0, 0, 1, 0], [0, 0, 0, 1]])
+    write_dicom_series(tmp_path / "scans" / "a", case.image[::-1, ::-1], lps, patient="a")
+    (tmp_path / "scans" / "notes").mkdir()
+    (tmp_path / "labels").mkdir()
+    nib.save(nib.Nifti1Image(case.label, case.affine), tmp_path / "labels" / "a.nii.gz")
+    (pair,) = pair_folders(tmp_path / "scans", tmp_path / "labels").pairs
+    assert pair.label is not None and (pair.image.name, pair.label.name) == ("a", "a.nii.gz")
+    cohort = Cohort("x", {0: "background", 1: "pancreas"}, labelled=(Case("a", pair.image, label=pair.label),))
+    (problem,) = [p for p in check_cohort(cohort) if "stored" in str(p)]
+    assert "stored as RAS, its image as LPS" in problem.what and "reorder_label" in problem.way_out
+    turned = reorder_label(pair.image, pair.label, tmp_path / "a.nii.gz")
+    np.testing.assert_array_equal(np.asarray(nib.load(turned).dataobj), case.label[::-1, ::-1])
+    mended = Cohort("x", cohort.labels, labelled=(Case("a", pair.image, label=turned),))
+    assert not [p for p in check_cohort(mended) if p.case == "a"]
