@@ -129,15 +129,15 @@ def require_same_kind(place: Workplace, facts: Facts) -> None:
         ConfigError: names the first image of the other kind; or for a class to ignore, which volumes do not have.
     """
     wanted = place.label_suffix == ".png"
+    for path in facts:
+        if is_picture(path) != wanted:
+            found, other = ("volume", "pictures") if wanted else ("picture", "volumes")
+            raise ConfigError(f"The bundle {place.bundle.name} is for {other}. Received: a {found}, {path}.")
     if place.cohort.ignore is not None and not wanted:
         raise ConfigError(
             f"The cohort {place.cohort.name!r} ignores the class {place.cohort.ignore}, but the bundle "
             f"{place.bundle.name} learns from every voxel. Give these voxels a class by label_map."
         )
-    for path in facts:
-        if is_picture(path) != wanted:
-            found, other = ("volume", "pictures") if wanted else ("picture", "volumes")
-            raise ConfigError(f"The bundle {place.bundle.name} is for {other}. Received: a {found}, {path}.")
 
 
 def try_network(place: Workplace, overlay: str = "", reduced: bool = False) -> None:
