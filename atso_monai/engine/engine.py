@@ -168,8 +168,6 @@ class Engine:
             raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
         at_least("workers", self._workers, 1)
         at_least("threads", self._threads, 1)
-        if self._executor != "dask":
-            require_devices(self._devices)
         if not isinstance(self._seed, int):
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
@@ -181,6 +179,15 @@ class Engine:
     def plan(self) -> Plan:
         """The steps of the run. Pure: nothing is read but the bundles' configurations and the cohort."""
         return build_plan(self.scheme)
+
+    def _plan_here(self) -> Plan:
+        """The plan, for a machine that is to carry it out: devices are looked for before scans are read or generated.
+
+        A plan alone may be looked at, or written into a batch script, where there are none.
+        """
+        if self._executor != "dask":
+            require_devices(self._devices)
+        return self.plan()
 
     def require_same(self) -> None:
         """Make sure that the run in the run folder, if there is one, was made with the same settings.
@@ -202,7 +209,7 @@ class Engine:
         Raises:
             AtsoError: with all that is wrong with the cohort, or the first thing that is wrong elsewhere.
         """
-        return self._check(self.plan(), None)[0]
+        return self._check(self._plan_here(), None)[0]
 
     def forecast(self, seconds: float = 20.0) -> Forecast:
         """All checks, then short trials of a training and of a prediction: what the run will take.
@@ -213,7 +220,7 @@ class Engine:
         Raises:
             AtsoError: see :meth:`check`; ConfigError when the steps at work at one time do not fit into the memory.
         """
-        plan = self.plan()
+        plan = self._plan_here()
         place, facts = self._check(plan, None)
         sets = {fold_name(k): len(self.cohort.fold(k)) for k in range(len(self.cohort.folds))}
         with tempfile.TemporaryDirectory(prefix="atso-check-", dir=self._shared) as folder:
@@ -267,7 +274,7 @@ class Engine:
                 :mod:`atso_monai.stopping`.
         """
         with stop_signals(), held(self.run_dir):
-            plan = self.plan()
+            plan = self._plan_here()
             place, _ = self._check(plan, self._cache_dir / "facts")
             description = {"plan": asdict(self.scheme), "cohort": "cohort.json"}
             settle(self.run_dir, identity(self.scheme, self.cohort, place), description)

@@ -41,6 +41,24 @@ def test_an_unknown_id_is_refused() -> None:
         AtsoWorkflow(str(CONFIGS / "atso.yaml"), generation=3)
 
 
+def test_devices_are_asked_for_where_a_run_is_to_happen_and_not_for_its_plan(
+    dataset_dir: Path, tmp_path: Path, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch script is written on a machine without GPUs; a run there is refused before scans are read."""
+
+    def never() -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="'cuda:1' is not on this machine"):
+        Engine("msd_hippocampus", never, tmp_path / "run", devices=["cuda:1"]).check()
+    workflow = AtsoWorkflow(
+        str(CONFIGS / "atso.yaml"), dataset_dir=dataset_dir, output_dir=tmp_path / "run", labelled=2, reference=4,
+        test=1, devices=["cuda:1"], **small,
+    )  # fmt: skip
+    assert workflow.engine.plan().steps
+
+
 def test_an_engine_reads_and_writes_nothing_before_it_runs(tmp_path: Path) -> None:
     def never() -> Any:
         raise AssertionError
