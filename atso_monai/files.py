@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
 
 
 @contextlib.contextmanager
@@ -51,6 +53,11 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def text_keys(mapping: Mapping[int, Value]) -> dict[str, Value]:
+    """A map of class indices or label values as JSON has it: its keys are text."""
+    return {str(key): value for key, value in mapping.items()}
 
 
 def hash_file(path: Path) -> str:

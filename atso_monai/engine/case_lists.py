@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from atso_monai.cohort import Case, Cohort
 from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
 from atso_monai.engine.workplace import Workplace
+from atso_monai.files import text_keys
 
 
 def case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
@@ -37,12 +38,12 @@ def _listed(
                     continue
                 item["label"] = str(found.absolute())
                 if label_map := place.classes.of_file(case, reduced):
-                    item["label_map"] = _text_keys(label_map)
+                    item["label_map"] = text_keys(label_map)
                 content += [place.contents[found], item.get("label_map")]
             elif source:
                 item["label"] = relative(place.folder(source) / f"{case.id}{place.label_suffix}", folder)
                 if grouped:
-                    item["label_map"] = _text_keys(place.classes.of_group())
+                    item["label_map"] = text_keys(place.classes.of_group())
                 content += [source, item.get("label_map")]
             items.append(item)
             contents.append(content)
@@ -82,11 +83,11 @@ def score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, An
                 "right": str(right.absolute()) if right else relative(place.folder(score.right) / name, folder),
             }
             if right is not None and (label_map := place.classes.of_file(case, step.reduced)):
-                pair["right_map"] = _text_keys(label_map)
+                pair["right_map"] = text_keys(label_map)
             pairs.append(pair)
             judge = place.contents[right] if right else score.right
             contents.append([pair["columns"], score.left, judge, pair.get("right_map")])
-    head: dict[str, Any] = {"labels": {str(index): name for index, name in place.classes.names(step.reduced).items()}}
+    head: dict[str, Any] = {"labels": text_keys(place.classes.names(step.reduced))}
     if place.cohort.ignore is not None:
         head["ignore"] = place.cohort.ignore
     return {**head, "pairs": pairs}, [*head.values(), contents], ("scores.csv",)
@@ -103,10 +104,6 @@ def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:
         "case": case.id,
         "metric": score.metric,
     }
-
-
-def _text_keys(label_map: Mapping[int, int]) -> dict[str, int]:
-    return {str(value): index for value, index in label_map.items()}
 
 
 def relative(path: Path, folder: Path) -> str:

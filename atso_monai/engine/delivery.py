@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -14,7 +13,7 @@ from atso_monai.bundle import engine_id, set_ids
 from atso_monai.engine.orders import bundle_config, metadata
 from atso_monai.engine.plan import Outcome
 from atso_monai.engine.workplace import Workplace
-from atso_monai.files import write_json, write_text
+from atso_monai.files import text_keys, write_json, write_text
 
 README = """# {title}
 
@@ -81,7 +80,7 @@ def _write_configs(place: Workplace, folder: Path, views: Sequence[str], outcome
     if isinstance(outputs.get("pred"), dict):
         labels = place.classes.names(outcome.reduced)
         outputs["pred"]["num_channels"] = len(labels)
-        outputs["pred"]["channel_def"] = _text_keys(labels)
+        outputs["pred"]["channel_def"] = text_keys(labels)
     write_json(folder / "configs" / "metadata.json", described)
 
 
@@ -130,7 +129,3 @@ def deliver_labels(place: Workplace, outcome: Outcome) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     return target
-
-
-def _text_keys(labels: Mapping[int, Any]) -> dict[str, Any]:
-    return {str(index): name for index, name in labels.items()}

@@ -9,7 +9,7 @@ from atso_monai.cohort import Cohort
 from atso_monai.engine.orders import bundle_config
 from atso_monai.engine.scheme import Scheme
 from atso_monai.engine.workplace import Workplace
-from atso_monai.files import hash_json
+from atso_monai.files import hash_json, text_keys
 
 
 def identity(scheme: Scheme, cohort: Cohort, place: Workplace) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def identity(scheme: Scheme, cohort: Cohort, place: Workplace) -> dict[str, Any]
         "threads": place.threads,
         "cohort": {
             "fingerprint": cohort.fingerprint,
-            "labels": {str(index): name for index, name in cohort.labels.items()},
-            "label_map": {str(a): b for a, b in (cohort.label_map or {}).items()},
+            "labels": text_keys(cohort.labels),
+            "label_map": text_keys(cohort.label_map or {}),
             **_own_maps(cohort),
             "content": hash_json(sorted(place.contents.values()))[:16],
         },
@@ -39,5 +39,5 @@ def identity(scheme: Scheme, cohort: Cohort, place: Workplace) -> dict[str, Any]
 def _own_maps(cohort: Cohort) -> dict[str, Any]:
     """The label maps of single cases, in cohorts of several sources."""
     cases = (*cohort.labelled, *cohort.reference, *cohort.test)
-    maps = {c.id: {str(a): b for a, b in c.label_map.items()} for c in cases if c.label_map is not None}
+    maps = {c.id: text_keys(c.label_map) for c in cases if c.label_map is not None}
     return {"label_maps": hash_json(maps)[:16]} if maps else {}
