@@ -1,6 +1,8 @@
 """Seconds of a case and of a slice by CoarseToFineInferer, exact and fast, with full-size FCN-8s at 512 x 512.
 
     python benchmarks/coarse_to_fine.py [--slices 4] [--views axial] [--rounds 2] [--threads 1]
+    python benchmarks/coarse_to_fine.py --slices 16 --views axial sagittal coronal
+    python benchmarks/coarse_to_fine.py --estimate 240         # a scan of 512 x 512 x 240, from a few slices of it
     python benchmarks/coarse_to_fine.py --memory 4 16          # peak memory of the fast mode at two numbers of slices
 
 The exact mode runs the released network (padding 100), the fast mode the same weights with "same" padding, one after
@@ -15,15 +17,21 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from atso_monai.inferers import CoarseToFineInferer
+from atso_monai.inferers.coarse_round import reach_of
+from atso_monai.inferers.fine_round import fine_score
+from atso_monai.inferers.pace import EXACT, fast_pace
+from atso_monai.inferers.precision import computing_in
+from atso_monai.inferers.slices import with_neighbours
 from atso_monai.networks import RSTN, FCN8s
 from atso_monai.phantom import phantom_case
 
-SIDE, ORGAN = 512, 0.9
+SIDE, ORGAN, BATCH = 512, 0.9, 8
+PADDING = {"exact": "caffe", "fast": "same"}
 
 
 class Finder(RSTN):
@@ -48,13 +56,15 @@ def networks(views: Sequence[str], padding: str) -> dict[str, Finder]:
 
 
 def scan(slices: int) -> torch.Tensor:
-    """(1, 1, 512, 512, slices) in [0, 1], the pancreas of a phantom set to 1."""
+    """(1, 1, 512, 512, slices) in [0, 1], up to 240 slices; the pancreas of a phantom is set to 1."""
     case = phantom_case(3, shape=(128, 128, 60))
     image = torch.from_numpy(case.image).float().add(100).div(340).clamp(0, 0.8)
     image[torch.from_numpy(case.label) > 0] = 1
-    middle = int((case.label.sum((0, 1)) > 0).nonzero()[0].mean())
+    for axis, times in enumerate((4, 4, 4 if slices > image.shape[2] else 1)):
+        image = image.repeat_interleave(times, axis)
+    middle = int((image == 1).any(0).any(0).nonzero().float().mean())
     first = max(0, middle - slices // 2)
-    return image[None, None, :, :, first : first + slices].repeat_interleave(4, 2).repeat_interleave(4, 3)
+    return image[None, None, :, :, first : first + slices]
 
 
 def timed(inferer: CoarseToFineInferer, image: torch.Tensor, models: dict[str, Finder]) -> tuple[float, float]:
@@ -85,6 +95,83 @@ def compare(args: argparse.Namespace) -> None:
         print(f"| {part} | " + " | ".join(f"{value:.2f}" for value in row) + " |")
 
 
+def estimate(number: int, rounds: int) -> None:
+    """Seconds of a whole scan in three views, from a few inputs of each view, mode and round.
+
+    The fast mode's last view, the coronal one, leaves out slices that are far from the organ, and the others
+    repetitions of blank ones.
+    """
+    image = scan(number)[0, 0]
+    mask, models = image > ORGAN, {mode: networks(["axial"], pad)["axial"] for mode, pad in PADDING.items()}
+    models["fast"].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    print("| part | view | inputs, exact | fast | exact, a slice | fast, a slice | exact, s | fast, s |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    total = {"exact": 0.0, "fast": 0.0}
+    for view in ("axial", "sagittal", "coronal"):
+        axis = ("sagittal", "coronal", "axial").index(view)
+        with_organ = mask.movedim(axis, 0).flatten(1).any(1)
+        every = len(with_organ)
+        slices = image.movedim(axis, 0)
+        near = _near(with_organ, reach_of(models["fast"]) + 1) if view == "coronal" else every - _repeated(slices)
+        inside = _near(with_organ, 1)
+        coarse = {mode: _coarse_seconds(model, slices, mode) for mode, model in models.items()}
+        fine = {mode: _fine_seconds(model, image, mask, view, mode) for mode, model in models.items()}
+        for part, inputs, each, times in (
+            ("coarse", (every, near), coarse, 1),
+            ("fine", (inside, inside), fine, rounds),
+        ):
+            whole = [times * n * seconds for n, seconds in zip(inputs, each.values(), strict=True)]
+            row = [f"{value:.2f}" for value in each.values()] + [f"{value:.0f}" for value in whole]
+            print(f"| {part} | {view} | {times * inputs[0]} | {times * inputs[1]} | " + " | ".join(row) + " |")
+            total = {mode: total[mode] + value for mode, value in zip(total, whole, strict=True)}
+    print(f"| all, {rounds} fine rounds | | | | | | {total['exact']:.0f} | {total['fast']:.0f} |")
+    print(f"\n{total['exact'] / total['fast']:.1f} times faster, in processor time")
+
+
+def _near(chosen: torch.Tensor, reach: int) -> int:
+    """How many slices are at most ``reach`` away from a chosen one."""
+    return int(torch.nn.functional.max_pool1d(chosen[None, None].float(), 2 * reach + 1, 1, reach).sum())
+
+
+def _repeated(slices: torch.Tensor) -> int:
+    """How many inputs hold nothing but air, less the first one."""
+    blank = slices.flatten(1).amax(1) == slices.min()
+    return max(0, len(slices) - _near(~blank, 1) - 1)
+
+
+def _coarse_seconds(network: Finder, slices: torch.Tensor, mode: str) -> float:
+    first = len(slices) // 2
+    chosen = range(first, first + (1 if mode == "exact" else BATCH))
+    pace = EXACT if mode == "exact" else fast_pace(BATCH, "bfloat16")
+    batch = pace.laid_out(with_neighbours(slices, chosen, network.channels))
+    with computing_in(pace.precision, slices.device):
+        network.coarse_probability(batch[:1])  # converts the weights
+        return _seconds(lambda: network.coarse_probability(batch)) / len(batch)
+
+
+def _fine_seconds(network: Finder, image: torch.Tensor, mask: torch.Tensor, view: str, mode: str) -> float:
+    """A slice of a fine round: the organ is cut down to some slices in its middle."""
+    axis = ("sagittal", "coronal", "axial").index(view)
+    places = mask.movedim(axis, 0).flatten(1).any(1).nonzero()[:, 0]
+    wanted = 2 if mode == "exact" else BATCH
+    chosen = places[len(places) // 2 :][:wanted]
+    part = torch.zeros_like(mask)
+    part.movedim(axis, 0)[chosen] = mask.movedim(axis, 0)[chosen]
+    pace = EXACT if mode == "exact" else fast_pace(BATCH, "bfloat16")
+    return _seconds(lambda: fine_score(image, part.float(), part, {view: network}, pace)) / (len(chosen) + 2)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Processor seconds, the faster of two."""
+    found = []
+    for _ in range(2):
+        began = time.process_time()
+        with torch.no_grad():
+            work()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
 def memory(slices: Sequence[int], views: Sequence[str]) -> None:
     for number in slices:
         command = [sys.executable, __file__, "--peak", str(number), "--views", *views]
@@ -104,12 +191,15 @@ def main() -> None:
     parser.add_argument("--views", nargs="+", default=["axial"])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--estimate", type=int, metavar="SLICES")
     parser.add_argument("--memory", type=int, nargs="+", metavar="SLICES")
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.peak:
         peak_memory(args.peak, args.views)
+    elif args.estimate:
+        estimate(args.estimate, args.rounds)
     elif args.memory:
         memory(args.memory, args.views)
     else:

@@ -20,6 +20,7 @@ from atso_monai.engine.executors import EXECUTORS, start_executor
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
 from atso_monai.engine.identity import identity
 from atso_monai.engine.listeners import Listeners
+from atso_monai.engine.overrides import read_overrides
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
     Facts,
@@ -75,7 +76,7 @@ class Engine:
         diagnostics: let fold models also predict the reference cases that they trained on.
         seed: of the run; each step's own seed comes from it and the step's name.
         overlays: names of overlays of the bundle's configurations.
-        overrides: further ids to set: ``{"train": {id: value}, "inference": {id: value}}``.
+        overrides: further ids to set: ``{"train": {id: value}, "inference": {id: value}}``, or that as text in YAML.
         executor: ``local`` (a process per step), ``inline`` or ``dask`` (docs/cluster.md).
         workers: steps at a time, with ``local`` and ``dask``.
         threads: CPU threads of each step.
@@ -114,7 +115,7 @@ class Engine:
         reduction: str | Path | None = None,
         seed: int = 0,
         overlays: Sequence[str] = (),
-        overrides: Mapping[str, Mapping[str, Any]] | None = None,
+        overrides: Mapping[str, Mapping[str, Any]] | str | None = None,
         executor: str = "local",
         workers: int = 2,
         threads: int = 1,
@@ -138,7 +139,7 @@ class Engine:
         both = {"first": epochs, "later": epochs} if isinstance(epochs, int) else epochs
         self._epochs = mapped("epochs", both) or {"first": 3, "later": 4}
         self._reduction = reduction
-        self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), mapped("overrides", overrides)
+        self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), read_overrides(overrides)
         file = None if mapping is None else as_given(mapping).absolute()
         self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
         self._executor, self._workers, self._threads, self._cluster = executor, workers, threads, cluster

@@ -44,12 +44,23 @@ def reach_of(network: RSTN) -> int:
 def _view_score(slices: torch.Tensor, chosen: Sequence[int], network: RSTN, pace: Pace) -> torch.Tensor:
     """Mean over overlapping inputs, (S, H, W); slices of which no input is ``chosen`` get 0."""
 
-    def predict(batch: Sequence[int]) -> torch.Tensor:
-        return network.coarse_probability(pace.laid_out(with_neighbours(slices, batch, network.channels)))
+    blank = _blank(slices, chosen, network.channels) if pace.prune else []
 
+    def predict(batch: Sequence[int]) -> torch.Tensor:
+        different = batch[:1] if batch is blank else batch
+        inputs = with_neighbours(slices, different, network.channels)
+        return network.coarse_probability(pace.laid_out(inputs)).expand(len(batch), -1, -1, -1)
+
+    batches = consecutive(sorted(set(chosen) - set(blank)), pace.batch_size)
     with computing_in(pace.precision, slices.device):
-        score = mean_of_overlaps(slices, consecutive(chosen, pace.batch_size), predict, network.channels)
+        score = mean_of_overlaps(slices, [*batches, *([blank] if blank else [])], predict, network.channels)
     return score.mul_(pace.levels).round_().div_(pace.levels)
+
+
+def _blank(slices: torch.Tensor, chosen: Sequence[int], context: int) -> list[int]:
+    """Those of the ``chosen`` inputs that hold nothing but the lowest value of all, as air around a patient."""
+    empty = slices.flatten(1).amax(1) == slices.min()
+    return [index for index in chosen if with_neighbours(empty[:, None, None], [index], context).all()]
 
 
 def _within_reach(total: torch.Tensor, axis: int, least: float, reach: int) -> list[int]:

@@ -56,17 +56,18 @@ class CoarseToFineInferer(Inferer):
 
     Args:
         mode: ``exact`` follows the release slice by slice, each on its own box, in float32. ``fast`` predicts batches
-            of boxes of similar size, in reduced precision, and leaves out what cannot change the result. Whether
-            FCN-8s pads as the release does is the network's ``padding``.
+            (of boxes of similar size for FCN8s, of one size for other networks), the coarse round in reduced
+            precision, and leaves out what cannot change the result. Whether FCN-8s pads as the release does is the
+            network's ``padding``.
         threshold: DSC between two rounds at which a case is done; the release reports 0.95, 0.98 and 0.99.
         max_rounds: most fine rounds; 0 stays with the fusion of the coarse networks.
         time_limit: seconds after which no further round begins, or None. The coarse round always ends.
         coarse_threshold: mean of the views' coarse probabilities from which a voxel is in the first mask. 0.5 is the
             release's "2 of 3 views"; "1 of 3" is 1/6 and "3 of 3" is 5/6.
         batch_size: most slices in one forward pass; ``fast`` only.
-        precision: ``bfloat16``, ``float16`` or ``float32``; ``fast`` only. With float32 the result is that of the
-            exact mode; choose it also on a processor without instructions for bfloat16. float16 is nearer to it than
-            bfloat16, and overflows where a network's activations pass 65504.
+        precision: of the coarse round: ``bfloat16``, ``float16`` or ``float32``; ``fast`` only. With float32 the
+            result is that of the exact mode; choose it also on a processor without instructions for bfloat16. float16
+            is nearer to it than bfloat16, and overflows where a network's activations pass 65504.
 
     Raises:
         ConfigError: names the argument that is wrong.
@@ -118,6 +119,9 @@ class CoarseToFineInferer(Inferer):
         """
         check_volume(inputs, "CoarseToFineInferer")
         networks = _checked(network, self.pace.order, exact=self.pace is EXACT)
+        if self.pace.channels_last:
+            for one in networks.values():
+                one.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         image = (inputs.as_tensor() if isinstance(inputs, MetaTensor) else inputs)[0, 0]
         result = self._rounds(image, networks)
         return cast(torch.Tensor, convert_to_dst_type(result[None, None], inputs, dtype=torch.float32)[0])

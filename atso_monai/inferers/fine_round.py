@@ -59,12 +59,12 @@ def _view_score(
 
     def predict(batch: Sequence[int]) -> torch.Tensor:
         images, scores = (with_neighbours(volume, batch, network.channels) for volume in (image, score))
-        with computing_in("float32", image.device):
-            seen = images * saliency(scores.to(images.dtype), network.saliency1, network.saliency2)
+        seen = images * saliency(scores.to(images.dtype), network.saliency1, network.saliency2)
         own = [boxes[index] for index in batch]
         inner = pace.laid_out(cropped(seen, own))
         return put_back(network.fine_probability(inner, sizes_of(own)), own, images.shape)
 
-    with computing_in(pace.precision, image.device):
-        batches = size_batches(boxes, pace.batch_size, pace.waste)
+    # in full precision: rounds go on from each other, and a last digit can decide whether one more follows
+    with computing_in("float32", image.device):
+        batches = size_batches(boxes, pace.batch_size, pace.waste if network.takes_sizes else 1.0)
         return mean_of_overlaps(image, batches, predict, network.channels)

@@ -16,11 +16,11 @@ class Pace:
 
     Attributes:
         batch_size: most slices in one forward pass.
-        precision: number type of the networks, see :mod:`~atso_monai.inferers.precision`.
+        precision: number type of the coarse networks, see :mod:`~atso_monai.inferers.precision`.
         order: views in the order in which they are computed.
-        prune: the last view of the coarse round leaves out slices that cannot matter.
+        prune: the coarse round leaves out what cannot matter: slices of the last view, and repetitions of blank ones.
         waste: in a fine round, how many times more pixels a batch of one size may have than its slices' own boxes.
-        channels_last: memory layout of the networks' input.
+        channels_last: memory layout of the networks' weights and input.
         levels: the coarse score of a view is rounded to this many steps. The release stores it in 8 bits, and networks
             whose rounds do not settle can make a different organ out of a different last digit.
     """
@@ -53,4 +53,4 @@ def fast_pace(batch_size: int, precision: str) -> Pace:
     check_precision(precision)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1. Received: {batch_size!r}.")
-    return Pace(batch_size, precision, ("axial", "sagittal", "coronal"), True, 1.25, True)
+    return Pace(batch_size, precision, ("axial", "sagittal", "coronal"), True, 1.1, True)

@@ -1,5 +1,6 @@
 """Networks and their weights."""
 
+from atso_monai.networks.efficientnet import as_lite, load_efficientnet
 from atso_monai.networks.fcn8s import FCN8s
 from atso_monai.networks.released import Unmatched, load_released, released_rstn
 from atso_monai.networks.rstn import RSTN, CoarseFine
@@ -17,6 +18,8 @@ __all__ = [
     "SpaceToDepth",
     "Unmatched",
     "ViewNetworks",
+    "as_lite",
+    "load_efficientnet",
     "load_released",
     "load_weights",
     "released_rstn",

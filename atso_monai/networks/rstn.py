@@ -183,6 +183,11 @@ class RSTN(nn.Module):
         self._check("image", image)
         return self._probability(self.fine_model, image, sizes)
 
+    @property
+    def takes_sizes(self) -> bool:
+        """Whether crops of different sizes in one batch get the probabilities that they would get alone."""
+        return isinstance(self.fine_model, FCN8s)
+
     def redraw_saliency(self, seed: int) -> RSTN:
         """Set the saliency transformation to a new start, drawn by ``seed``, and return the network.
 

@@ -28,7 +28,20 @@ def load_weights(network: Network, path: str | Path | None, key: str = "model") 
     """
     if path is None:
         return network
-    state = read_state(Path(path), key)
+    return fill(network, read_state(Path(path), key), path)
+
+
+def fill(network: Network, state: Mapping[str, torch.Tensor], path: str | Path) -> Network:
+    """Fill ``network`` with the weights of a state dict, which must be its own, and return it.
+
+    Args:
+        network: the network to fill, in place.
+        state: the weights by name.
+        path: where they come from, for errors.
+
+    Raises:
+        CheckpointError: when they do not fit exactly, or are not finite.
+    """
     own = network.state_dict()
     wrong = [f"  missing: {name}" for name in own if name not in state]
     wrong += [f"  unknown: {name}" for name in state if name not in own]

@@ -187,12 +187,14 @@ def test_small_components_are_dropped_and_come_back_as_zero(mode: str) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-@pytest.mark.parametrize("views", [(), ("coronal",), ("axial", "coronal")])
-def test_fast_mode_in_full_precision_is_exact(views: tuple[str, ...], batch_size: int) -> None:
-    models = {}
+@pytest.mark.parametrize(
+    ("views", "kind"), [((), "fcn"), (("coronal",), "fcn"), (("axial", "coronal"), "fcn"), ((), "norm")]
+)
+def test_fast_mode_in_full_precision_is_exact(views: tuple[str, ...], kind: str, batch_size: int) -> None:
+    models, tiny = {}, {"fcn": tiny_fcn, "norm": tiny_norm}[kind]
     for n, view in enumerate(AXES):
         torch.manual_seed(n)
-        model = RSTN(tiny_fcn(), tiny_fcn(), margin=MARGIN).eval()
+        model = RSTN(tiny(), tiny(), margin=MARGIN, divisible=4).eval()
         model.saliency1.load_state_dict(rstn(n).saliency1.state_dict())
         model.saliency2.load_state_dict(rstn(n).saliency2.state_dict())
         if view in (views or AXES):
@@ -212,6 +214,13 @@ def tiny_fcn() -> FCN8s:
             if name.startswith("score"):
                 torch.nn.init.normal_(value, std=0.5)
     return network
+
+
+def tiny_norm() -> torch.nn.Module:
+    """A network that normalises over all of its image, so that what lies around a box matters."""
+    last = torch.nn.Conv2d(6, 3, 3, padding=1)
+    torch.nn.init.normal_(last.weight, std=0.5)
+    return torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.GroupNorm(2, 6), last)
 
 
 def test_views_that_are_pruned_change_no_mask_and_no_score_that_counts() -> None:
