@@ -103,9 +103,13 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: value for name, value in parser.get().items() if name != "_meta_"}
 
 
-def read_config(
-    root: Path, name: str, overlays: Sequence[str] = (), further: Sequence[str] = ()
-) -> dict[str, Any]:
+def metadata(root: Path) -> Any:
+    """What a bundle says of itself; the least that MONAI takes where it says nothing."""
+    file = root / "configs" / "metadata.json"
+    return ConfigParser.load_config_files(str(file)) if file.is_file() else {"version": "unknown"}
+
+
+def read_config(root: Path, name: str, overlays: Sequence[str] = (), further: Sequence[str] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
 
     Args:

@@ -10,6 +10,7 @@ from atso_monai.adapter.tree import Config, follow, get, has, ids_of, parts, tar
 _OUT = ("out_channels", "num_classes", "n_classes")
 _CLASSES = (*_OUT, "to_onehot", "output_classes", "output_channels", "classes")
 
+
 def output_channels(config: Config, network: str) -> int | None:
     """Output channels of a network as its configuration declares them; None where that cannot be read."""
     return _declared(config, network, _OUT)

@@ -68,6 +68,8 @@ class _Writer:
         batch, output = engine.state.batch, engine.state.output
         if not isinstance(output, list):
             batch, output = decollate_batch(batch), decollate_batch(output)
+        if len(batch) != len(output):  # lists of another length in an item, such as points, were taken for its batch
+            batch = [{}] * len(output)
         for item, predicted in zip(batch, output, strict=True):
             self._write({**item, **predicted})
 

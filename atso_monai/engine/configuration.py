@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
-from atso_monai.bundle import config_files, find_bundle, override, plain_config, read_config
+from atso_monai.adapter.packages import missing_packages
+from atso_monai.bundle import config_files, find_bundle, metadata, override, plain_config, read_config
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -70,7 +71,14 @@ class Bundles:
     @property
     def notes(self) -> list[str]:
         """What a person should know of how the bundles are run."""
-        return [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]
+        notes = [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]
+        for root in dict.fromkeys(self.root(kind) for kind in CONFIG_NAMES) if self.adapted else ():
+            if missing := missing_packages(metadata(root)):
+                notes.append(
+                    f"{root.name}: its metadata ask for packages that are not installed: {', '.join(missing)}. Where a "
+                    "step fails for want of one, install it"
+                )
+        return notes
 
 
 def configuration(

@@ -14,10 +14,10 @@ from atso_monai.adapter import SECTION
 from atso_monai.adapter.channels import class_ids, input_channels, output_channels
 from atso_monai.adapter.find import loaded_keys
 from atso_monai.adapter.labels import refuse_changed_labels
-from atso_monai.bundle import set_ids, set_up
+from atso_monai.bundle import metadata, set_ids, set_up
 from atso_monai.engine.case_lists import items_of
 from atso_monai.engine.configuration import CONFIG_NAMES
-from atso_monai.engine.orders import DATALIST, Draft, bundle_config, metadata
+from atso_monai.engine.orders import DATALIST, Draft, bundle_config
 from atso_monai.engine.plan import GIVEN, LABELLED
 from atso_monai.engine.step_folder import write
 from atso_monai.engine.worker import Order, quiet
@@ -52,20 +52,21 @@ def rehearse(place: Workplace) -> None:
 
 
 def _require_channels(place: Workplace, kind: str, config: dict[str, Any]) -> None:
-    name, classes, network = place.bundle_of(kind).name, len(place.cohort.labels), config[SECTION]["network"][1:]
+    name, classes, network = place.bundle_of(kind).name, place.cohort.labels.values(), config[SECTION]["network"][1:]
     given, taken = output_channels(config, network), input_channels(config, network)
     given = given or config[SECTION]["out_channels"]
-    if given is not None and given != classes and not (given == 1 and classes == 2):
+    if given is not None and given != len(classes) and not (given == 1 and len(classes) == 2):
+        ids = ", ".join(json.dumps(found) for found in class_ids(config, given))
         raise ConfigError(
-            f"The network of {name} ({kind}) gives {given} channels, but the cohort has {classes} classes "
-            f"({', '.join(place.cohort.labels.values())}). Map the labels, or name the ids that depend on the number of "
-            f"classes in a mapping file (--mapping FILE), probably these:\n    {CONFIG_NAMES[kind]}:\n      num_classes: "
-            f"[{', '.join(json.dumps(found) for found in class_ids(config, given))}]\nSee docs/any_bundle.md."
+            f"The network of {name} ({kind}) gives {given} channels, but the cohort has {len(classes)} classes "
+            f"({', '.join(classes)}). Map the labels, or name the ids that depend on the number of classes in a mapping "
+            f"file (--mapping FILE), probably these:\n    {CONFIG_NAMES[kind]}:\n      num_classes: [{ids}]\n"
+            "See docs/any_bundle.md."
         )
     if taken not in (None, 1):
         raise ConfigError(
-            f"The network of {name} ({kind}) takes {taken} channels (several images of a case, or colour pictures), but "
-            "the scans of this cohort have one. Take a bundle for images of one channel."
+            f"The network of {name} ({kind}) takes {taken} channels (several images of a case, or colour pictures), "
+            "but the scans of this cohort have one. Take a bundle for images of one channel."
         )
 
 
@@ -92,9 +93,7 @@ def _set_up(place: Workplace, kind: str, config: dict[str, Any]) -> Shapes:
         return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
-def _require_labels(
-    place: Workplace, config: Mapping[str, Any], item: Any, cases: Sequence[Mapping[str, Any]]
-) -> None:
+def _require_labels(place: Workplace, config: Mapping[str, Any], item: Any, cases: Sequence[Mapping[str, Any]]) -> None:
     classes: set[int] = set()
     for case in cases:
         classes |= set(class_of_value(inspect_volume(case["label"]).values, case.get("label_map")).values())
@@ -107,8 +106,8 @@ def _cannot(place: Workplace, kind: str, error: BaseException, hint: str) -> str
         error = error.__cause__
     return (
         f"The bundle {place.bundle_of(kind).name} ({kind}) cannot be set up on one case of the cohort: "
-        f"{type(error).__name__}: {error}\n{hint}Where an id of it is at fault, set it with --overrides, or with set: in "
-        "a mapping file (docs/any_bundle.md)."
+        f"{type(error).__name__}: {error}\n{hint}Where an id of it is at fault, set it with --overrides, or with set: "
+        "in a mapping file (docs/any_bundle.md)."
     )
 
 

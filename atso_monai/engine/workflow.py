@@ -16,7 +16,6 @@ from atso_monai.engine.command import clean_exit, under_monai
 from atso_monai.engine.engine import Engine
 from atso_monai.engine.run import Run, print_run
 
-
 OF_BUNDLES = "overrides"
 """Id of what is set in the bundles' configurations. It is handed on as it is: components, expressions and references in
 it belong to those configurations, and a plain dict would be made, evaluated and looked up here."""
