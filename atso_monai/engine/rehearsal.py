@@ -59,8 +59,8 @@ def _require_channels(place: Workplace, kind: str, config: dict[str, Any]) -> No
         ids = ", ".join(json.dumps(found) for found in class_ids(config, given))
         raise ConfigError(
             f"The network of {name} ({kind}) gives {given} channels, but the cohort has {len(classes)} classes "
-            f"({', '.join(classes)}). Map the labels, or name the ids that depend on the number of classes in a mapping "
-            f"file (--mapping FILE), probably these:\n    {CONFIG_NAMES[kind]}:\n      num_classes: [{ids}]\n"
+            f"({', '.join(classes)}). Map the labels, or name the ids that depend on the number of classes in a "
+            f"mapping file (--mapping FILE), probably these:\n    {CONFIG_NAMES[kind]}:\n      num_classes: [{ids}]\n"
             "See docs/any_bundle.md."
         )
     if taken not in (None, 1):

@@ -325,3 +325,12 @@ def test_weights_to_start_from_are_part_of_the_configuration(tmp_path: Path) -> 
         assert section["pretrained"] == "bundle_root/models/model.pt"
         found.append(section["pretrained_content"])
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("saved", "key"), [(["pred", "image"], "pred"), (["image", "seg"], "seg"), (["image"], "pred"), (["seg"], "seg")]
+)
+def test_the_prediction_among_what_is_saved(saved: list[str], key: str) -> None:
+    config = inference()
+    config["postprocessing"]["transforms"][2]["keys"] = saved
+    assert find_inference(config, InferenceIds(), "x").prediction_key == key
