@@ -17,7 +17,7 @@ from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
-from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
+from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code, own_workers
 from atso_monai.adapter.tree import ids_of
 from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint, stateful
 from atso_monai.errors import AtsoError, ConfigError, nearest
@@ -224,10 +224,11 @@ def run_config(
         try:
             workflow.initialize()
             _watch(workflow, kind, watch)
-            if kind == "train" and checkpoints is not None:
-                _run_with_checkpoints(workflow, checkpoints, interval or Interval())
-            else:
-                workflow.run()
+            with own_workers(SECTION in workflow.parser.get()):
+                if kind == "train" and checkpoints is not None:
+                    _run_with_checkpoints(workflow, checkpoints, interval or Interval())
+                else:
+                    workflow.run()
         finally:
             workflow.finalize()
 
