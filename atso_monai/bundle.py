@@ -17,7 +17,8 @@ from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
-from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
+from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code, own_workers
+from atso_monai.adapter.tree import ids_of
 from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint, stateful
 from atso_monai.errors import AtsoError, ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, LossCurve, Progress
@@ -102,20 +103,34 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: value for name, value in parser.get().items() if name != "_meta_"}
 
 
-def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
+def metadata(root: Path) -> Any:
+    """What a bundle says of itself; the least that MONAI takes where it says nothing."""
+    file = root / "configs" / "metadata.json"
+    return ConfigParser.load_config_files(str(file)) if file.is_file() else {"version": "unknown"}
+
+
+def read_config(root: Path, name: str, overlays: Sequence[str] = (), further: Sequence[str] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
+
+    Args:
+        root: the bundle's folder.
+        name: of the configuration, with or without suffix.
+        overlays: names of overlays, which may not add ids.
+        further: names of files in ``configs/`` that add to and override it, before the overlays.
 
     Raises:
         ConfigError: when it is missing, no YAML, or an overlay sets what the configuration does not have.
     """
-    base, *others = config_files(root, name, overlays)
+    first, *others = config_files(root, name, overlays)
+    base = [str(first), *(str(_config_file(root, more)) for more in further)]
     try:
-        known = ConfigParser(ConfigParser.load_config_file(str(base)))
+        known = ConfigParser(ConfigParser.load_config_files(base))
         for file in others:
             _refuse_unknown(file, known)
-        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others)])
-    except yaml.YAMLError as error:
-        raise ConfigError(f"A configuration of bundle {root} is not valid YAML: {error}") from None
+        config: dict[str, Any] = ConfigParser.load_config_files([*base, *map(str, others)])
+    except (yaml.YAMLError, ValueError) as error:
+        files = ", ".join(Path(file).name for file in base)
+        raise ConfigError(f"A configuration of bundle {root} is not valid YAML or JSON ({files}): {error}") from None
     return config
 
 
@@ -172,14 +187,6 @@ def _refuse_other_kind(source: str, key: str, now: Any, value: Any) -> None:
         raise ConfigError(f"{source}: {key} must be {wanted} (it is {now!r}). Received: {value!r}.")
 
 
-def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
-    """All ids of a configuration, levels separated by ``::``."""
-    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
-    for key, value in items:
-        yield f"{prefix}{key}"
-        yield from ids_of(value, f"{prefix}{key}::")
-
-
 class Attachable(Protocol):
     """A handler of ours: it registers itself on an ignite engine."""
 
@@ -217,17 +224,17 @@ def run_config(
         try:
             workflow.initialize()
             _watch(workflow, kind, watch)
-            if kind == "train" and checkpoints is not None:
-                _run_with_checkpoints(workflow, checkpoints, interval or Interval())
-            else:
-                workflow.run()
+            with own_workers(SECTION in workflow.parser.get()):
+                if kind == "train" and checkpoints is not None:
+                    _run_with_checkpoints(workflow, checkpoints, interval or Interval())
+                else:
+                    workflow.run()
         finally:
             workflow.finalize()
 
 
-def set_up(folder: Path, kind: str) -> torch.nn.Module:
-    """Make all parts of ``config.yaml`` of a folder and the first item of its dataset, but run nothing; returns the
-    network.
+def set_up(folder: Path, kind: str) -> tuple[torch.nn.Module, Any]:
+    """Make all parts of ``config.yaml`` of a folder, but run nothing; returns the network and the dataset's first item.
 
     Args:
         folder: a folder with ``config.yaml`` and ``metadata.json`` of a bundle that was rewired for the engine.
@@ -238,11 +245,11 @@ def set_up(folder: Path, kind: str) -> torch.nn.Module:
         try:
             workflow.initialize()
             engine = workflow.parser.get_parsed_content(f"{SECTION}::{ENGINES[kind]}")
-            engine.data_loader.dataset[0]
+            item = engine.data_loader.dataset[0]
             network: torch.nn.Module = workflow.parser.get_parsed_content(f"{SECTION}::network")
         finally:
             workflow.finalize()
-        return network
+        return network, item
 
 
 def _workflow(kind: str) -> ConfigWorkflow:

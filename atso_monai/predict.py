@@ -14,7 +14,7 @@ from monai.bundle import ConfigWorkflow
 from tqdm import tqdm
 
 from atso_monai._dicom_series import is_dicom_folder
-from atso_monai.adapter import own_code
+from atso_monai.adapter import SECTION, own_code, own_workers
 from atso_monai.bundle import engine_id, read_config, set_ids
 from atso_monai.errors import ConfigError, PrepareError, cause_of
 from atso_monai.picture_file import PICTURE_SUFFIXES, is_picture
@@ -69,7 +69,8 @@ def _run(config: str, bundle: Path, items: Sequence[Mapping[str, str]], folder: 
         workflow.initialize()
         evaluator = engine_id(workflow.parser.get(), "evaluator")
         _show_progress(workflow.parser.get_parsed_content(evaluator), items)
-        workflow.run()
+        with own_workers(SECTION in workflow.parser.get()):
+            workflow.run()
     except Exception as error:
         if (ours := cause_of(error)) is None:
             raise

@@ -4,7 +4,7 @@ from atso_monai.adapter.adapt import Adapted, adapt, written_for_the_engine
 from atso_monai.adapter.cases import cases
 from atso_monai.adapter.collect import collect_labels
 from atso_monai.adapter.inert import Inert
-from atso_monai.adapter.isolation import own_code
+from atso_monai.adapter.isolation import own_code, own_workers
 from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds, read_mapping
 from atso_monai.adapter.rewiring import SCRATCH, SECTION
 from atso_monai.adapter.training import follow_training
@@ -24,6 +24,7 @@ __all__ = [
     "collect_labels",
     "follow_training",
     "own_code",
+    "own_workers",
     "read_mapping",
     "working_copy",
     "written_for_the_engine",

@@ -16,7 +16,7 @@ from atso_monai.adapter.checks import refuse_overlapping_classes
 from atso_monai.adapter.find import SAVERS, find_inference, find_train
 from atso_monai.adapter.mapping import BundleMapping, InferenceIds, TrainIds
 from atso_monai.adapter.rewiring import CURVES, SCRATCH, SECTION, WEIGHTS, Rewiring
-from atso_monai.adapter.tree import Config, components, get, put, target_name
+from atso_monai.adapter.tree import Config, components, follow, get, put, target_name
 from atso_monai.adapter.working_copy import FOLDER
 from atso_monai.errors import ConfigError
 from atso_monai.files import hash_file
@@ -72,7 +72,8 @@ class _Train(Rewiring):
         section |= {"run_seed": 0, "view": WHOLE, "checkpoint_in": None, "snapshot_epoch": 1}
         section["validation_cases"] = ids.validation_cases
         section["max_epochs"] = self.wire(ids.max_epochs or "", "max_epochs")
-        refuse_overlapping_classes(config, ids.network or "", self.source)
+        section["out_channels"] = ids.out_channels
+        refuse_overlapping_classes(config, ids.network or "", self.source, ids.out_channels)
         self._data()
         if self.silence(*CURVES):
             self.notes.append("its TensorBoard handlers stand still: losses are in each step's log.txt")
@@ -81,6 +82,7 @@ class _Train(Rewiring):
         self._start()
         self.folders()
         section["train"] = {"trainer": f"@{self.engine}"}
+        section["label_key"] = ids.label_key
         follower = {
             "_target_": "atso_monai.adapter.follow_training",
             "trainer": f"@{self.engine}",
@@ -97,11 +99,12 @@ class _Train(Rewiring):
         cases: Config = {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
         cases |= {"cache_dir": SCRATCH, "image_key": ids.image_key, "label_key": ids.label_key}
         if ids.items == "slices":
-            cases["slice_axis"] = ids.slice_axis
+            cases |= {"slice_axis": ids.slice_axis, "slice_axcodes": ids.slice_axcodes}
         held_out = ids.validation_cases
-        put(self.config, ids.data or "", {**cases, "held_out": held_out} if held_out else cases)
-        if ids.validation_data:  # without cases held out, an evaluator that is made but never run gets none
-            put(self.config, ids.validation_data or "", {**cases, "held_out": held_out, "validation": True})
+        shared = follow(self.config, ids.data or "")[-1]  # schedules may count the cases there
+        if ids.validation_data:  # first, in place: both lists may refer to one id, which is then that of training
+            put(self.config, ids.validation_data, {**cases, "held_out": held_out, "validation": True})
+        put(self.config, shared, {**cases, "held_out": held_out} if held_out else cases)
 
     def _start(self) -> None:
         start = f"{FOLDER}/{self.ids.pretrained}" if self.ids.pretrained else None
@@ -124,6 +127,7 @@ class _Train(Rewiring):
                 f"validates on {self.ids.validation_cases} labelled cases held out of every training, and keeps the "
                 "weights of the best validation"
             )
+            self._validate_at_the_end(get(self.config, handlers[0]))
             return get(self.config, f"{handlers[0]}::validator")
         if self.silence("ValidationHandler"):
             self.notes.append(
@@ -131,6 +135,13 @@ class _Train(Rewiring):
                 "validation_cases in a mapping turns it on"
             )
         return None
+
+    def _validate_at_the_end(self, handler: Config) -> None:
+        """Validate at least once in a training of fewer epochs than lie between two validations."""
+        interval = handler.get("interval")
+        if handler.get("epoch_level", True) and interval is not None:
+            now = interval.removeprefix("$") if isinstance(interval, str) else interval
+            handler["interval"] = f"$min({now}, @{SECTION}::max_epochs)"
 
 
 class _Inference(Rewiring):
@@ -141,10 +152,11 @@ class _Inference(Rewiring):
     def adapt(self) -> Adapted:
         """Rewire an inference configuration."""
         ids, config, section = self.ids, self.config, self.section
-        refuse_overlapping_classes(config, ids.network or "", self.source)
+        refuse_overlapping_classes(config, ids.network or "", self.source, ids.out_channels)
         section["checkpoints"] = {WHOLE: None}
+        section["out_channels"] = ids.out_channels
         cases = {"_target_": "atso_monai.adapter.cases", "datalist": f"@{SECTION}::datalist"}
-        put(config, ids.data or "", {**cases, "image_key": ids.image_key})
+        put(config, follow(config, ids.data or "")[-1], {**cases, "image_key": ids.image_key})
         self.silence(*WEIGHTS, *CURVES, *SAVERS, "SegmentationSaver")
         self.weights_in(ids.network or "", f"@{SECTION}::checkpoints::{WHOLE}")
         self.folders()

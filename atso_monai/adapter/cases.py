@@ -30,6 +30,7 @@ def cases(
     image_key: str = "image",
     label_key: str = "label",
     slice_axis: int | None = None,
+    slice_axcodes: str | None = "RAS",
     held_out: int = 0,
     validation: bool = False,
 ) -> list[dict[str, Any]]:
@@ -43,7 +44,8 @@ def cases(
         cache_dir: folder for copies of label files.
         image_key: key of the image in an item.
         label_key: key of the label in an item.
-        slice_axis: None, or the RAS axis (0, 1, 2) along which each volume is cut into items that hold 2D arrays.
+        slice_axis: None, or the axis (0, 1, 2) along which each volume is cut into items that hold 2D arrays.
+        slice_axcodes: orientation that a volume is turned to before it is cut; None cuts it as it is stored.
         held_out: how many cases from the front, where the labelled set stands, belong to validation.
         validation: whether to return those, or all others.
 
@@ -60,7 +62,7 @@ def cases(
     items = [_item(case, Path(cache_dir), image_key, label_key) for case in chosen]
     if slice_axis is None:
         return items
-    return [piece for item in items for piece in _slices(item, image_key, label_key, slice_axis)]
+    return [piece for item in items for piece in _slices(item, image_key, label_key, slice_axis, slice_axcodes)]
 
 
 def _item(case: Mapping[str, Any], cache_dir: Path, image_key: str, label_key: str) -> dict[str, Any]:
@@ -92,9 +94,11 @@ def _same_grid(image: str, label: str) -> bool:
     return one.shape == other.shape and bool(np.allclose(one.affine, other.affine, atol=_CLOSE, rtol=0))
 
 
-def _slices(item: Mapping[str, Any], image_key: str, label_key: str, axis: int) -> list[dict[str, Any]]:
-    """2D items, float32 image and uint8 label, of all slices of a volume with their axes in RAS order."""
-    arrays = {key: _canonical(item[key]) for key in (image_key, label_key) if key in item}
+def _slices(
+    item: Mapping[str, Any], image_key: str, label_key: str, axis: int, axcodes: str | None
+) -> list[dict[str, Any]]:
+    """2D items, float32 image and uint8 label, of all slices of a volume."""
+    arrays = {key: _turned(item[key], axcodes) for key in (image_key, label_key) if key in item}
     types = {image_key: np.float32, label_key: np.uint8}
     count = arrays[image_key].shape[axis]
     return [
@@ -103,6 +107,9 @@ def _slices(item: Mapping[str, Any], image_key: str, label_key: str, axis: int) 
     ]
 
 
-def _canonical(path: str) -> Any:
+def _turned(path: str, axcodes: str | None) -> Any:
     array, affine = read_volume(path)
-    return nib.orientations.apply_orientation(array, nib.orientations.io_orientation(affine))
+    if axcodes is None:
+        return array
+    now, wanted = nib.orientations.io_orientation(affine), nib.orientations.axcodes2ornt(axcodes)
+    return nib.orientations.apply_orientation(array, nib.orientations.ornt_transform(now, wanted))

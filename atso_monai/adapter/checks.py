@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-from atso_monai.adapter.tree import Config, components, follow, get, has, parts, reached, target_name
+from atso_monai.adapter.channels import output_channels
+from atso_monai.adapter.tree import Config, components, get, strings, target_name, undefined
 from atso_monai.errors import ConfigError
 
 DATA_SOURCES = ("dataset_dir", "data_file_base_dir", "data_list_file_path", "data_list_file", "dataset_file")
+LISTING = ("glob(", "listdir(", "scandir(", "iterdir(", "read_csv(", "load_decathlon_datalist(", "datafold_read(")
+"""Calls by which bundles list their own cases."""
+LOADING = ("load_state_dict(", "copy_model_state(")
+_CASES = "atso_monai.adapter.cases"
 
 
-def refuse_foreign_data(config: Config, kept: Sequence[str], source: str, part: str) -> None:
+def refuse_foreign_data(config: Config, asked: Mapping[str, str], kept: Sequence[str], source: str, part: str) -> None:
     """Refuse a configuration that still reads the bundle's own data set when it runs: cases could leak from there.
 
     Args:
         config: rewired.
+        asked: the ids that it resolves when it runs, each with the id that asks for it.
         kept: ids that the mapping sets on purpose.
         source: what the configuration is called in errors.
         part: ``train`` or ``inference``, as in a mapping file.
@@ -23,69 +28,90 @@ def refuse_foreign_data(config: Config, kept: Sequence[str], source: str, part: 
     Raises:
         ConfigError: names the way by which the data set is reached.
     """
-    asked = reached(config, ("initialize", "run"))
-    for name in DATA_SOURCES:
-        if name in asked and name not in kept:
-            way = [name]
-            while asked[way[-1]]:
-                way.append(asked[way[-1]])
-            shown = " <- ".join(way[:-1])
-            first = way[1] if len(way) > 2 else name
-            raise ConfigError(
-                f"{source} reads the bundle's own data set while it runs: {shown}. The engine has set the list of "
-                "cases, but not this. Give one of these ids a value of its own in a mapping file (--mapping FILE):\n"
-                f"    {part}:\n"
-                f"      set: {{'{first}': VALUE}}\nSee docs/any_bundle.md."
-            )
+    for name in asked:
+        if name in kept or not (name in DATA_SOURCES or _lists_cases(get(config, name))):
+            continue
+        way = [name]
+        while asked[way[-1]]:
+            way.append(asked[way[-1]])
+        shown = " <- ".join(way[:-1])
+        first = way[1] if name in DATA_SOURCES and len(way) > 2 else name
+        raise ConfigError(
+            f"{source} reads the bundle's own data set while it runs: {shown}. The engine has set the list of "
+            "cases, but not this. Give one of these ids a value of its own in a mapping file (--mapping FILE):\n"
+            f"    {part}:\n"
+            f"      set: {{'{first}': VALUE}}\nSee docs/any_bundle.md."
+        )
 
 
-def refuse_overlapping_classes(config: Config, network: str, source: str) -> None:
-    """Refuse a network whose output channels are classes that overlap (a sigmoid each).
+def _lists_cases(value: object) -> bool:
+    """Whether a value lists files of its own, or is a dataset that was not given the engine's cases."""
+    if any(call in text for text in strings(value) if text.startswith("$") for call in LISTING):
+        return True
+    datasets = (node for _, node in components(value) if target_name(node).endswith("Dataset") and "data" in node)
+    return any(not _is_ours(node["data"]) for node in datasets)
+
+
+def _is_ours(data: object) -> bool:
+    return isinstance(data, str) or (isinstance(data, dict) and data.get("_target_") == _CASES)
+
+
+def refuse_undefined(config: Config, asked: Iterable[str], source: str, part: str) -> None:
+    """Refuse a configuration that refers to ids which it does not have.
 
     Raises:
-        ConfigError: where a sigmoid is taken of more than one channel.
+        ConfigError: names them all, and where they may stand.
     """
-    count = output_channels(config, network)
-    if count in (None, 1):
-        return
-    for name, node in components(config):
-        if node.get("sigmoid") is True and target_name(node) != "Inert":
+    missing = undefined(config, asked)
+    if missing:
+        rows = "".join(f"  @{name}, in {user or 'it'}\n" for name, user in missing.items())
+        raise ConfigError(
+            f"{source} refers to what it does not have:\n{rows}Where it stands in a further file of configs/, name "
+            "all of them in a mapping file (--mapping FILE); a value that the bundle expects on its command line is "
+            f"set there too:\n    {part}:\n      config: [{source.rpartition('/')[2]}, FILE]\n"
+            f"      set: {{{next(iter(missing))}: VALUE}}\nSee docs/any_bundle.md."
+        )
+
+
+def refuse_own_weights(config: Config, asked: Iterable[str], source: str, part: str) -> None:
+    """Refuse a configuration that fills a network by itself: its weights may have seen the test cases.
+
+    Raises:
+        ConfigError: names the id that does.
+    """
+    for name in asked:
+        own = get(config, name)
+        if name not in ("initialize", "run") and any(call in text for text in strings(own) for call in LOADING):
             raise ConfigError(
-                f"{source} gives {count} classes that may overlap (a sigmoid for each channel, at {name}). Labels of "
-                "ATSO hold one class per voxel: take a bundle with softmax, or change loss and postprocessing."
+                f"{source} loads weights of its own, at {name}; the engine brings weights in and out. Leave the "
+                f"loading out in a mapping file (--mapping FILE):\n    {part}:\n      set: {{'{name}': VALUE}}\n"
+                "Weights to start from are named there as pretrained: see docs/any_bundle.md."
             )
 
 
-def output_channels(config: Config, network: str) -> int | None:
-    """Output channels of a network as its configuration declares them; None where that cannot be read."""
-    return _declared(config, network, ("out_channels", "num_classes", "n_classes"))
+def refuse_overlapping_classes(config: Config, network: str, source: str, channels: int | None = None) -> None:
+    """Refuse a network whose output channels are classes that overlap (a sigmoid each).
 
+    Args:
+        config: of the bundle.
+        network: id of the network.
+        source: what the configuration is called in errors.
+        channels: how many the network gives, where its configuration does not tell.
 
-def input_channels(config: Config, network: str) -> int | None:
-    """Input channels of a network as its configuration declares them; None where that cannot be read."""
-    return _declared(config, network, ("in_channels", "input_channels", "n_channels"))
-
-
-def network_definition(config: Config, network: str) -> str | None:
-    """Id of the component that makes a network: through references, ``.to(device)``, and our loading of weights."""
-    if not has(config, network):
-        return None
-    name = follow(config, network)[-1]
-    value = get(config, name)
-    if isinstance(value, dict):
-        inner = f"{name}::network"
-        return network_definition(config, inner) if target_name(value) == "load_weights" else name
-    if isinstance(value, str) and value.startswith("$@"):
-        first = value[2:].split(".")[0].strip()
-        return network_definition(config, "::".join(parts(first))) if has(config, first) else None
-    return None
-
-
-def _declared(config: Config, network: str, names: Sequence[str]) -> int | None:
-    definition = network_definition(config, network)
-    for name in names if definition else ():
-        here = f"{definition}::{name}"
-        value: Any = get(config, follow(config, here)[-1]) if has(config, here) else None
-        if isinstance(value, int):
-            return value
-    return None
+    Raises:
+        ConfigError: where a sigmoid is taken of more than one channel, or of nobody knows how many.
+    """
+    count = output_channels(config, network) or channels
+    found = [name for name, node in components(config) if node.get("sigmoid") is True and target_name(node) != "Inert"]
+    if count == 1 or not found:
+        return
+    if count is None:
+        raise ConfigError(
+            f"{source} takes a sigmoid (at {found[0]}) of a network whose number of channels cannot be read. With "
+            "several channels its classes may overlap, or it answers prompts, and ATSO needs one class per voxel. "
+            "Where it is one channel for one class, say so as out_channels: 1 in a mapping file (docs/any_bundle.md)."
+        )
+    raise ConfigError(
+        f"{source} gives {count} classes that may overlap (a sigmoid for each channel, at {found[0]}). Labels of "
+        "ATSO hold one class per voxel: take a bundle with softmax, or change loss and postprocessing."
+    )

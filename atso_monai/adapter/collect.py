@@ -16,6 +16,7 @@ from monai.transforms import SpatialResample
 from atso_monai.adapter.cases import ID
 from atso_monai.adapter.training import require_weights
 from atso_monai.errors import PrepareError
+from atso_monai.networks.weights import read_state
 from atso_monai.prepare import write_label_on
 from atso_monai.prepare.datalist import load_datalist
 from atso_monai.volume_file import read_volume
@@ -50,7 +51,8 @@ def collect_labels(
     images = {str(item["id"]): str(item["image"]) for item in found}
     writer = _Writer(images, Path(output_dir), num_classes, image_key, prediction_key)
     if checkpoint is not None:
-        evaluator.add_event_handler(Events.ITERATION_STARTED(once=1), require_weights, network, checkpoint)
+        expected = read_state(Path(checkpoint))
+        evaluator.add_event_handler(Events.ITERATION_STARTED(once=1), require_weights, network, expected, checkpoint)
     evaluator.add_event_handler(Events.ITERATION_COMPLETED, writer)
 
 
@@ -66,6 +68,8 @@ class _Writer:
         batch, output = engine.state.batch, engine.state.output
         if not isinstance(output, list):
             batch, output = decollate_batch(batch), decollate_batch(output)
+        if len(batch) != len(output):  # lists of another length in an item, such as points, were taken for its batch
+            batch = [{}] * len(output)
         for item, predicted in zip(batch, output, strict=True):
             self._write({**item, **predicted})
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from atso_monai.adapter.mapping import InferenceIds, TrainIds
-from atso_monai.adapter.tree import Config, components, follow, get, has, target_name
+from atso_monai.adapter.tree import Config, components, follow, get, has, target_name, undefined
 from atso_monai.errors import ConfigError
 
 Ids = TypeVar("Ids", TrainIds, InferenceIds)
@@ -60,6 +60,13 @@ def find_train(config: Config, ids: TrainIds, source: str) -> TrainIds:
         ConfigError: names all parts that were not found, or an id of the mapping that is not there.
     """
     _require_given(config, ids, source, "train")
+    keys = loaded_keys(config)
+    if len(keys) == 1 and not ids.label_key:
+        raise ConfigError(
+            f"{source} loads one file of each case, {keys[0]!r}, and no label image: it is no segmentation bundle (but "
+            "one for detection, classification or generation). Where another transform loads the label image, name "
+            "image_key and label_key in a mapping file (docs/any_bundle.md)."
+        )
     missing = Missing(source, "train")
     trainer = ids.trainer or _engine(config, ("train::trainer", "trainer"), "Trainer", missing, "trainer")
     found: dict[str, Any] = {"trainer": trainer}
@@ -69,7 +76,6 @@ def find_train(config: Config, ids: TrainIds, source: str) -> TrainIds:
     wanted = missing if ids.validation_cases else Missing(source, "train")
     found["validation_data"] = ids.validation_data or _validation_data(config, wanted)
     missing.refuse()
-    keys = loaded_keys(config)
     if len(keys) > 2 and not (ids.image_key and ids.label_key):
         raise ConfigError(
             f"{source} reads several files of each case ({', '.join(keys)}), but a case of a cohort has one image and "
@@ -95,13 +101,16 @@ def find_inference(config: Config, ids: InferenceIds, source: str) -> InferenceI
     keys = loaded_keys(config)
     image = ids.image_key or next((k for k in keys if k == "image"), keys[0] if keys else "image")
     saved = [key for _, node in components(config) if target_name(node) in SAVERS for key in key_names(config, node)]
-    return replace(ids, **found, image_key=image, prediction_key=ids.prediction_key or (saved or ["pred"])[-1])
+    made = [key for key in saved if key not in keys]  # some save the image beside the prediction
+    prediction = "pred" if "pred" in made or not made else made[-1]
+    return replace(ids, **found, image_key=image, prediction_key=ids.prediction_key or prediction)
 
 
 def _require_given(config: Config, ids: Ids, source: str, section: str) -> None:
     named = {f.name: getattr(ids, f.name) for f in fields(ids) if f.name in WHAT}
     several = {f"num_classes ({name})": name for name in ids.num_classes}
-    for part, name in {**named, **several, **{key: key for key in ids.set}}.items():
+    expected = set(undefined(config, config))  # the bundle leaves them to its command line
+    for part, name in {**named, **several, **{key: key for key in ids.set if key not in expected}}.items():
         if name is not None and not has(config, name):
             raise ConfigError(f"The mapping's {section} entry {part} names {name!r}, but {source} has no such id.")
 

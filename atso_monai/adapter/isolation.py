@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import multiprocessing
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,26 @@ def own_code(root: Path) -> Iterator[None]:
         for name in [n for n in sys.modules if n.partition(".")[0] in names]:
             del sys.modules[name]
         sys.modules.update({n: module for n, module in before.items() if n.partition(".")[0] in names})
+
+
+@contextlib.contextmanager
+def own_workers(rewired: bool) -> Iterator[None]:
+    """Start the workers of a bundle's data loaders in the way that it was written for: fork on Linux, else spawn.
+
+    The processes in which steps run would use forkserver, as Python 3.14 does everywhere. MONAI then refuses to invert
+    what workers have applied (it compares the ids of objects), and transforms that are lambdas cannot be sent to them.
+
+    Args:
+        rewired: whether the bundle is one of other people; for the engine's own, nothing is changed.
+    """
+    before = multiprocessing.get_start_method(allow_none=True)
+    if rewired:
+        multiprocessing.set_start_method("fork" if sys.platform == "linux" else "spawn", force=True)
+    try:
+        yield
+    finally:
+        if rewired:
+            multiprocessing.set_start_method(before, force=True)
 
 
 def _top_names(root: Path) -> set[str]:

@@ -21,7 +21,7 @@ class TrainIds:
     """Parts of a training configuration. None: found by itself.
 
     Attributes:
-        config: name of the file in ``configs/``.
+        config: name of the file in ``configs/``, or of several: a later one adds to and overrides those before it.
         trainer: id of the trainer.
         data: id of the list of cases that the training dataset reads.
         network: id of the network that the trainer trains.
@@ -30,7 +30,9 @@ class TrainIds:
         image_key: key of the image in an item of the list.
         label_key: key of the label in an item of the list.
         items: ``files``, paths to volumes for a loading transform; or ``slices``, 2D arrays of one axis of each volume.
-        slice_axis: axis that ``slices`` are taken along: 0, 1 or 2 of a RAS volume.
+        slice_axis: axis that ``slices`` are taken along: 0, 1 or 2 of a volume turned to ``slice_axcodes``.
+        slice_axcodes: orientation of the volume that is cut, as that of ``Orientationd`` in inference; None: as stored.
+        out_channels: channels that the network gives, where its configuration does not tell.
         num_classes: ids that are set to the number of classes, background included.
         validation_cases: how many labelled cases are held out of every training for the bundle's own validation; then
             the weights of its best validation are kept. With 0 there is no validation, and the last weights are kept.
@@ -39,7 +41,7 @@ class TrainIds:
         set: further ids and the values to give them.
     """
 
-    config: str | None = None
+    config: str | tuple[str, ...] | None = None
     trainer: str | None = None
     data: str | None = None
     network: str | None = None
@@ -49,6 +51,8 @@ class TrainIds:
     label_key: str | None = None
     items: str = "files"
     slice_axis: int = 2
+    slice_axcodes: str | None = "RAS"
+    out_channels: int | None = None
     num_classes: tuple[str, ...] = ()
     validation_cases: int = 0
     validation_data: str | None = None
@@ -61,24 +65,26 @@ class InferenceIds:
     """Parts of an inference configuration. None: found by itself.
 
     Attributes:
-        config: name of the file in ``configs/``.
+        config: name of the file in ``configs/``, or of several: a later one adds to and overrides those before it.
         evaluator: id of the evaluator.
         data: id of the list of cases that the dataset reads.
         network: id of the network that the evaluator runs.
         device: id of the device.
         image_key: key of the image in an item of the list.
         prediction_key: key of the finished prediction after postprocessing.
+        out_channels: channels that the network gives, where its configuration does not tell.
         num_classes: ids that are set to the number of classes, background included.
         set: further ids and the values to give them.
     """
 
-    config: str | None = None
+    config: str | tuple[str, ...] | None = None
     evaluator: str | None = None
     data: str | None = None
     network: str | None = None
     device: str | None = None
     image_key: str | None = None
     prediction_key: str | None = None
+    out_channels: int | None = None
     num_classes: tuple[str, ...] = ()
     set: Mapping[str, Any] = field(default_factory=dict)
 
@@ -137,6 +143,8 @@ def _ids(cls: Any, content: Mapping[str, Any], source: str) -> Any:
     if "num_classes" in values:
         ids = values["num_classes"]
         values["num_classes"] = (ids,) if isinstance(ids, str) else tuple(ids or ())
+    if isinstance(values.get("config"), list):
+        values["config"] = tuple(values["config"])
     if values.get("items", "files") not in ("files", "slices"):
         raise ConfigError(f"{source}: items must be files or slices. Received: {values['items']!r}.")
     for name, least in (("validation_cases", 0), ("slice_axis", 0)):

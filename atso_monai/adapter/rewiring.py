@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from atso_monai.adapter.checks import refuse_foreign_data
+from atso_monai.adapter.checks import refuse_foreign_data, refuse_own_weights, refuse_undefined
 from atso_monai.adapter.mapping import InferenceIds, TrainIds
-from atso_monai.adapter.tree import Config, components, follow, get, put, strings, target_name
+from atso_monai.adapter.tree import Config, components, follow, get, put, reached, replaced, strings, target_name
 from atso_monai.adapter.working_copy import FOLDER, code_digest
 
 SECTION = "atso"
@@ -41,6 +41,9 @@ class Rewiring:
         for name, value in ids.set.items():
             put(config, name, value)
         self.kept = tuple(ids.set)
+        device = self.wire(ids.device or "", "device")
+        if isinstance(device, str) and device.startswith("$"):  # inferers often repeat the expression
+            self.config.update(replaced(config, device, f"@{SECTION}::device"))
         self.section: Config = {
             "bundle": root.name,
             "code": code_digest(root),
@@ -48,7 +51,7 @@ class Rewiring:
             "datalist": None,
             "output_dir": "repeat",
             "cache_dir": SCRATCH,
-            "device": self.wire(ids.device or "", "device"),
+            "device": device,
             "seed": 0,
             "num_classes": None,
         }
@@ -85,8 +88,7 @@ class Rewiring:
         for name in _FOLDERS:
             if name in self.config:
                 self.config[name] = _OWN_OUTPUT
-        if "bundle_root" in self.config:
-            self.config["bundle_root"] = f"@{SECTION}::bundle_root"
+        self.config["bundle_root"] = f"@{SECTION}::bundle_root"  # some leave it to the command line
         for _, node in components(self.config):
             if target_name(node) in _CACHING and "cache_dir" in node:
                 node["cache_dir"] = SCRATCH  # it keeps items under their paths, and labels change behind a path
@@ -103,7 +105,10 @@ class Rewiring:
             config.pop(name, None)
         whole = {"imports": imports, SECTION: self.section, **config}
         whole |= {"initialize": [*first, *own, follower], "run": runs}
-        refuse_foreign_data(whole, self.kept, self.source, self.part)
+        asked = reached(whole, ("initialize", "run"))
+        refuse_undefined(whole, asked, self.source, self.part)
+        refuse_foreign_data(whole, asked, self.kept, self.source, self.part)
+        refuse_own_weights(whole, asked, self.source, self.part)
         return whole
 
     def _replaced(self, entry: Any) -> bool:

@@ -40,27 +40,42 @@ def follow_training(
     keeper = Keeper(network, Path(output_dir) / "model.pt", validator)
     if snapshot_epoch:
         Snapshot(network, Path(output_dir) / "snapshot.pt", snapshot_epoch).attach(trainer)
-    if checkpoint_in is not None:
-        trainer.add_event_handler(Events.ITERATION_STARTED(once=1), require_weights, network, checkpoint_in)
+    expected = read_state(Path(checkpoint_in)) if checkpoint_in is not None else copied(network)
+    trainer.add_event_handler(
+        Events.ITERATION_STARTED(once=1), require_weights, network, expected, checkpoint_in or "the step's seed"
+    )
     if validator is not None:
         validator.add_event_handler(Events.COMPLETED, keeper.validated)
     trainer.add_event_handler(Events.COMPLETED, keeper.save)
     return keeper
 
 
-def require_weights(engine: Engine, network: torch.nn.Module, path: str | Path) -> None:
-    """Make sure that a network has the weights of a file, and no handler of the bundle has put others in their place.
+def require_weights(
+    engine: Engine, network: torch.nn.Module, expected: Mapping[str, torch.Tensor], origin: str | Path
+) -> None:
+    """Make sure that a network has the weights it should start with, and no handler has put others in their place.
+
+    Args:
+        engine: the engine that runs it.
+        network: the network.
+        expected: its weights, on the CPU.
+        origin: where they are from, in words.
 
     Raises:
         CheckpointError: when a weight differs.
     """
-    own, expected = network.state_dict(), read_state(Path(path))
+    own = network.state_dict()
     wrong = [name for name, value in expected.items() if name in own and not torch.equal(value, own[name].cpu())]
     if wrong:
         raise CheckpointError(
-            f"The bundle has replaced the weights of {path} by others, first {wrong[0]}. Take what loads weights in it "
-            "out, or set its id to null in a mapping file."
+            f"The bundle has replaced the weights of {origin} by others, first {wrong[0]}. Take what loads weights in "
+            "it out, or set its id to null in a mapping file."
         )
+
+
+def copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """The weights of a network as they are now, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
 class Keeper:
@@ -81,7 +96,7 @@ class Keeper:
         """Keep the weights where the validation that ended is the best so far."""
         if (epoch := engine.state.best_metric_epoch) != self._epoch and epoch == engine.state.epoch:
             self._epoch = epoch
-            self._best = {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+            self._best = copied(self._network)
 
     def state_dict(self) -> dict[str, Any]:
         """The best weights so far, their epoch, and their metric."""

@@ -77,16 +77,43 @@ def strings(value: Any) -> Iterator[str]:
         yield from strings(inner)
 
 
+def replaced(value: Any, old: str, new: str) -> Any:
+    """A value with every text that equals ``old`` as ``new``."""
+    if isinstance(value, dict):
+        return {key: replaced(inner, old, new) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [replaced(inner, old, new) for inner in value]
+    return new if value == old else value
+
+
+def ids_of(config: Any, prefix: str = "") -> Iterator[str]:
+    """All ids of a configuration, levels separated by ``::``."""
+    items = config.items() if isinstance(config, dict) else enumerate(config) if isinstance(config, list) else ()
+    for key, value in items:
+        yield f"{prefix}{key}"
+        yield from ids_of(value, f"{prefix}{key}::")
+
+
+def references(value: Any) -> Iterator[str]:
+    """All ids that a value refers to."""
+    for text in strings(value):
+        if text.startswith(("@", "$")):
+            yield from ("::".join(parts(match[1])) for match in REFERENCE.finditer(text))
+
+
 def reached(config: Config, starts: Iterable[str]) -> dict[str, str]:
     """The ids that evaluating ``starts`` resolves, each with the id that asked for it first."""
     asked: dict[str, str] = {name: "" for name in starts if has(config, name)}
     queue = list(asked)
     while queue:
         name = queue.pop(0)
-        for text in strings(get(config, name)):
-            for match in REFERENCE.finditer(text):
-                inner = "::".join(parts(match[1]))
-                if inner not in asked and has(config, inner):
-                    asked[inner] = name
-                    queue.append(inner)
+        for inner in references(get(config, name)):
+            if inner not in asked and has(config, inner):
+                asked[inner] = name
+                queue.append(inner)
     return asked
+
+
+def undefined(config: Config, asked: Iterable[str]) -> dict[str, str]:
+    """The ids that are referred to and are not there, each with the id of ``asked`` that refers to it."""
+    return {inner: name for name in asked for inner in references(get(config, name)) if not has(config, inner)}

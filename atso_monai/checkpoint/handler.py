@@ -174,7 +174,8 @@ def stateful(objects: Mapping[str, Any]) -> dict[str, Stateful]:
     """Those of some named objects that have a state, each once; not other engines, and no empty states."""
     found: dict[int, tuple[str, Stateful]] = {}
     for name, one in objects.items():
-        methods = callable(getattr(one, "state_dict", None)) and callable(getattr(one, "load_state_dict", None))
+        kind = type(one)  # asked for itself, a package that MONAI imports only when it is used would be imported
+        methods = callable(getattr(kind, "state_dict", None)) and callable(getattr(kind, "load_state_dict", None))
         if (
             methods
             and not isinstance(one, (Engine, type))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monai.bundle import ConfigParser
 
-from atso_monai.bundle import ids_of
+from atso_monai.adapter.tree import ids_of
 from atso_monai.engine.engine import Engine
 from atso_monai.engine.run import print_run
 from atso_monai.errors import ConfigError, cause_of, nearest

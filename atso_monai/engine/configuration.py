@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
-from atso_monai.bundle import find_bundle, override, plain_config, read_config
+from atso_monai.adapter.packages import missing_packages
+from atso_monai.bundle import config_files, find_bundle, metadata, override, plain_config, read_config
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -70,7 +71,14 @@ class Bundles:
     @property
     def notes(self) -> list[str]:
         """What a person should know of how the bundles are run."""
-        return [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]
+        notes = [f"{CONFIG_NAMES[kind]}: {note}" for kind, one in self.configurations.items() for note in one.notes]
+        for root in dict.fromkeys(self.root(kind) for kind in CONFIG_NAMES) if self.adapted else ():
+            if missing := missing_packages(metadata(root)):
+                notes.append(
+                    f"{root.name}: its metadata ask for packages that are not installed: {', '.join(missing)}. Where a "
+                    "step fails for want of one, install it"
+                )
+        return notes
 
 
 def configuration(
@@ -94,9 +102,10 @@ def configuration(
     """
     name = CONFIG_NAMES[kind]
     ids = read_mapping(root, mapping)
-    file = getattr(ids, name).config or name
-    config = read_config(root, file, overlays)
-    source = f"{root.name}/configs/{file if Path(file).suffix else f'{file}.yaml'}"
+    named = getattr(ids, name).config or name
+    file, *further = [named] if isinstance(named, str) else named
+    config = read_config(root, file, overlays, further)
+    source = f"{root.name}/configs/{config_files(root, file)[0].name}"
     override(config, (overrides or {}).get(name, {}), source)
     if written_for_the_engine(config, kind):
         return Adapted(config)

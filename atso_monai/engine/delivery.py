@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from atso_monai.adapter import SECTION, working_copy
-from atso_monai.bundle import engine_id, set_ids
-from atso_monai.engine.orders import bundle_config, metadata
+from atso_monai.bundle import engine_id, metadata, set_ids
+from atso_monai.engine.orders import bundle_config
 from atso_monai.engine.plan import Outcome
 from atso_monai.engine.workplace import Workplace
 from atso_monai.files import text_keys, write_json, write_text

@@ -130,11 +130,3 @@ def _score_config(place: Workplace) -> dict[str, Any]:
         },
         "run": ["$@sheet.write()"],
     }
-
-
-def metadata(bundle: Path) -> Any:
-    """What a bundle says of itself; the least that MONAI takes where it says nothing."""
-    from monai.bundle import ConfigParser
-
-    file = bundle / "configs" / "metadata.json"
-    return ConfigParser.load_config_files(str(file)) if file.is_file() else {"version": "unknown"}

@@ -132,7 +132,9 @@ def require_same_kind(place: Workplace, facts: Facts) -> None:
     for path in facts:
         if is_picture(path) != wanted:
             found, other = ("volume", "pictures") if wanted else ("picture", "volumes")
-            raise ConfigError(f"The bundle {place.bundle.name} is for {other}. Received: a {found}, {path}.")
+            foreign = SECTION in bundle_config(place, "train")  # its own kind of images plays no part
+            rule = "was not written for the engine, which runs such bundles on" if foreign else "is for"
+            raise ConfigError(f"The bundle {place.bundle.name} {rule} {other}. Received: a {found}, {path}.")
     if place.cohort.ignore is not None and not wanted:
         raise ConfigError(
             f"The cohort {place.cohort.name!r} ignores the class {place.cohort.ignore}, but the bundle "

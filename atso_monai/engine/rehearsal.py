@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import monai
+
 from atso_monai.adapter import SECTION
-from atso_monai.adapter.checks import input_channels, output_channels
-from atso_monai.bundle import set_ids, set_up
+from atso_monai.adapter.channels import class_ids, input_channels, output_channels
+from atso_monai.adapter.find import loaded_keys
+from atso_monai.adapter.labels import refuse_changed_labels
+from atso_monai.bundle import metadata, set_ids, set_up
 from atso_monai.engine.case_lists import items_of
+from atso_monai.engine.configuration import CONFIG_NAMES
 from atso_monai.engine.orders import DATALIST, Draft, bundle_config
 from atso_monai.engine.plan import GIVEN, LABELLED
 from atso_monai.engine.step_folder import write
 from atso_monai.engine.worker import Order, quiet
 from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import AtsoError, ConfigError, cause_of
+from atso_monai.prepare.labels import class_of_value
+from atso_monai.volume_file import inspect_volume
 
 Shapes = dict[str, tuple[int, ...]]
+
+NOTHING_LOADED = (
+    "It has no LoadImaged: where it takes arrays of slices instead of files, say items: slices in a mapping file.\n"
+)
 
 
 def rehearse(place: Workplace) -> None:
@@ -26,11 +39,10 @@ def rehearse(place: Workplace) -> None:
     Raises:
         ConfigError: when a part cannot be made, the two networks differ, or they do not fit the cohort.
     """
-    shapes = {}
-    for kind in ("train", "predict"):
-        config = bundle_config(place, kind)
+    configs = {kind: bundle_config(place, kind) for kind in ("train", "predict")}
+    for kind, config in configs.items():
         _require_channels(place, kind, config)
-        shapes[kind] = _set_up(place, kind, config)
+    shapes = {kind: _set_up(place, kind, config) for kind, config in configs.items()}
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
             f"Training ({place.bundle.name}) and prediction ({place.bundle_of('predict').name}) have different "
@@ -40,18 +52,21 @@ def rehearse(place: Workplace) -> None:
 
 
 def _require_channels(place: Workplace, kind: str, config: dict[str, Any]) -> None:
-    name, classes, network = place.bundle_of(kind).name, len(place.cohort.labels), config[SECTION]["network"][1:]
+    name, classes, network = place.bundle_of(kind).name, place.cohort.labels.values(), config[SECTION]["network"][1:]
     given, taken = output_channels(config, network), input_channels(config, network)
-    if given is not None and given != classes and not (given == 1 and classes == 2):
+    given = given or config[SECTION]["out_channels"]
+    if given is not None and given != len(classes) and not (given == 1 and len(classes) == 2):
+        ids = ", ".join(json.dumps(found) for found in class_ids(config, given))
         raise ConfigError(
-            f"The network of {name} ({kind}) gives {given} channels, but the cohort has {classes} classes "
-            f"({', '.join(place.cohort.labels.values())}). Name the ids that depend on the number of classes as "
-            "num_classes in a mapping file (e.g. num_classes: [network_def::out_channels]), or map the labels."
+            f"The network of {name} ({kind}) gives {given} channels, but the cohort has {len(classes)} classes "
+            f"({', '.join(classes)}). Map the labels, or name the ids that depend on the number of classes in a "
+            f"mapping file (--mapping FILE), probably these:\n    {CONFIG_NAMES[kind]}:\n      num_classes: [{ids}]\n"
+            "See docs/any_bundle.md."
         )
-    if taken not in (None, 1) and kind == "predict":
+    if taken not in (None, 1):
         raise ConfigError(
-            f"The network of {name} takes {taken} channels, but the scans of this cohort have one. Take a bundle for "
-            "images of one channel."
+            f"The network of {name} ({kind}) takes {taken} channels (several images of a case, or colour pictures), "
+            "but the scans of this cohort have one. Take a bundle for images of one channel."
         )
 
 
@@ -65,24 +80,43 @@ def _set_up(place: Workplace, kind: str, config: dict[str, Any]) -> Shapes:
         write(place, Draft(order, config, items[: 1 + held_out]))
         try:
             with quiet(Path(folder) / "log.txt"):
-                network = set_up(Path(folder), kind)
+                network, item = set_up(Path(folder), kind)
+            if kind == "train":
+                _require_labels(place, config, item, items[: 1 + held_out])
         except AtsoError:
             raise
         except Exception as error:
             if (ours := cause_of(error)) is not None:
                 raise ConfigError(f"{place.bundle_of(kind).name} ({kind}) cannot be set up: {ours}") from None
-            raise ConfigError(_cannot(place, kind, error)) from error
+            hint = _other_version(place.bundle_of(kind)) + ("" if loaded_keys(config) else NOTHING_LOADED)
+            raise ConfigError(_cannot(place, kind, error, hint)) from error
         return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
-def _cannot(place: Workplace, kind: str, error: BaseException) -> str:
+def _require_labels(place: Workplace, config: Mapping[str, Any], item: Any, cases: Sequence[Mapping[str, Any]]) -> None:
+    classes: set[int] = set()
+    for case in cases:
+        classes |= set(class_of_value(inspect_volume(case["label"]).values, case.get("label_map")).values())
+    source = f"{place.bundle.name} (case {cases[-1]['id']})"
+    refuse_changed_labels(item, config[SECTION]["label_key"], classes, source)
+
+
+def _cannot(place: Workplace, kind: str, error: BaseException, hint: str) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return (
         f"The bundle {place.bundle_of(kind).name} ({kind}) cannot be set up on one case of the cohort: "
-        f"{type(error).__name__}: {error}\nWhere an id of it is at fault, set it with --overrides, or with set: in a "
-        "mapping file (docs/any_bundle.md)."
+        f"{type(error).__name__}: {error}\n{hint}Where an id of it is at fault, set it with --overrides, or with set: "
+        "in a mapping file (docs/any_bundle.md)."
     )
+
+
+def _other_version(root: Path) -> str:
+    """A sentence where a bundle was written for another version of MONAI, which may be why it cannot be set up."""
+    written_for = metadata(root).get("monai_version")
+    if written_for in (None, monai.__version__):
+        return ""
+    return f"It was written for MONAI {written_for}, and this is {monai.__version__}, where names may have changed.\n"
 
 
 def _difference(one: Shapes, other: Shapes) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from atso_monai.adapter import FOLDER, SECTION, working_copy
-from atso_monai.bundle import CONFIG
-from atso_monai.engine.orders import DATALIST, SHARDS, Draft, metadata
+from atso_monai.bundle import CONFIG, metadata
+from atso_monai.engine.orders import DATALIST, SHARDS, Draft
 from atso_monai.engine.worker import LOG, checkpoints_of
 from atso_monai.engine.workplace import Workplace
 from atso_monai.files import write_json, write_text

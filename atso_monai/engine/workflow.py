@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections import UserDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from atso_monai.bundle import override
 from atso_monai.engine.command import clean_exit, under_monai
 from atso_monai.engine.engine import Engine
 from atso_monai.engine.run import Run, print_run
+
+OF_BUNDLES = "overrides"
+"""Id of what is set in the bundles' configurations. It is handed on as it is: components, expressions and references in
+it belong to those configurations, and a plain dict would be made, evaluated and looked up here."""
 
 
 class AtsoWorkflow(ConfigWorkflow):
@@ -34,6 +39,9 @@ class AtsoWorkflow(ConfigWorkflow):
         with clean_exit() if under_monai(sys.argv) else contextlib.nullcontext():
             config = ConfigParser.load_config_files([str(file) for file in files])
             override(config, overrides, " and ".join(str(file) for file in files))
+        overrides = {name: value for name, value in overrides.items() if not name.startswith(OF_BUNDLES)}
+        if isinstance(given := config.get(OF_BUNDLES), Mapping):
+            overrides[OF_BUNDLES] = UserDict(given)
         super().__init__([str(file) for file in files], logging_file=False, workflow_type=None, **overrides)
 
     @property

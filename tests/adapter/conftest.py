@@ -31,7 +31,7 @@ def network(channels: int = 3) -> Config:
 
 
 def loading(keys: Any) -> list[Config]:
-    many = isinstance(keys, list)
+    many = keys != "image"
     return [
         {"_target_": "LoadImaged", "keys": keys},
         {"_target_": "EnsureChannelFirstd", "keys": keys},

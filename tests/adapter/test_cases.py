@@ -80,3 +80,11 @@ def test_slices_are_those_of_the_ras_volume(listed: list[dict[str, Any]], axis: 
     assert len(found) == ras.shape[axis]
     np.testing.assert_array_equal(np.stack([i["image"] for i in found], axis), ras.get_fdata())
     assert (found[0]["image"].dtype, found[0]["label"].dtype) == (np.float32, np.uint8)
+
+
+def test_slices_as_they_are_stored(listed: list[dict[str, Any]]) -> None:
+    stored = nib.load(listed[0]["image"]).get_fdata()
+    turned, plain = cases(listed[:1], slice_axis=1), cases(listed[:1], slice_axis=1, slice_axcodes=None)
+    np.testing.assert_array_equal(plain[2]["image"], stored[:, 2])
+    np.testing.assert_array_equal(turned[2]["image"], stored[::-1, 2])  # stored from right to left
+    np.testing.assert_array_equal(plain[2]["label"], nib.load(listed[0]["label"]).get_fdata()[:, 2])

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.transforms import Orientation, Spacing
 
-from atso_monai.adapter.collect import class_indices, on_grid
+from atso_monai.adapter.collect import class_indices, collect_labels, on_grid
 
 RNG = np.random.default_rng(0)
 LABEL = torch.from_numpy(RNG.integers(0, 3, (5, 6, 7)).astype(np.uint8))
@@ -86,3 +90,19 @@ def test_a_finer_label_is_read_at_the_centres_of_the_scans_voxels() -> None:
 def test_a_label_of_an_unknown_place_is_refused() -> None:
     with pytest.raises(ValueError, match="nothing tells where it lies"):
         on_grid(LABEL, None, (9, 9, 9), AFFINE)
+
+
+def test_items_that_cannot_be_taken_apart_are_known_by_their_file(tmp_path: Path) -> None:
+    """Lists of points beside an image are taken for a batch of as many items."""
+    images = {}
+    for name in ("a", "b"):
+        images[name] = str(tmp_path / f"{name}.nii.gz")
+        nib.save(nib.Nifti1Image(LABEL.numpy(), AFFINE), images[name])
+    collect = Engine(lambda *_: None)
+    listed = [{"id": name, "image": path} for name, path in images.items()]
+    collect_labels(collect, torch.nn.Identity(), None, listed, tmp_path / "labels", 3)
+    image = MetaTensor(LABEL[None], affine=torch.as_tensor(AFFINE), meta={"filename_or_obj": images["b"]})
+    collect.state.batch = [{"atso_id": "a"}, {"atso_id": "a"}, {"atso_id": "a"}]
+    collect.state.output = [{"image": image, "pred": MetaTensor(LABEL[None], affine=torch.as_tensor(AFFINE))}]
+    collect.fire_event(Events.ITERATION_COMPLETED)
+    assert [path.name for path in (tmp_path / "labels").iterdir()] == ["b.nii.gz"]

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
+from monai.transforms import Compose, Invertd, Lambdad, Spacingd
 
-from atso_monai.adapter import own_code, working_copy
+from atso_monai.adapter import own_code, own_workers, working_copy
 from atso_monai.adapter.working_copy import SMALL, code_digest
 
 Contents = Callable[[Path], dict[str, str]]
@@ -77,3 +81,22 @@ def test_the_digest_is_that_of_what_is_computed_with(tmp_path: Path) -> None:
     assert code_digest(root) == before
     (root / "configs" / "label_dict.json").write_text("{}")
     assert code_digest(root) != before
+
+
+def test_what_workers_applied_can_be_inverted() -> None:
+    """In the processes of steps the start method is forkserver, after which MONAI refuses this."""
+    multiprocessing.set_start_method("forkserver", force=True)
+    try:
+        before = Compose([Spacingd("image", (2.0, 2.0, 2.0)), Lambdad("image", lambda x: x + 1)])
+        dataset = Dataset([{"image": MetaTensor(torch.ones(1, 8, 8, 8), affine=torch.eye(4))}], before)
+        with own_workers(True):
+            batch = next(iter(DataLoader(dataset, batch_size=1, num_workers=1)))
+            batch["pred"] = batch["image"]
+            (item,) = decollate_batch(batch)
+            found = Invertd("pred", before, orig_keys="image")(item)["pred"]
+        assert tuple(found.shape) == (1, 8, 8, 8)
+        assert multiprocessing.get_start_method() == "forkserver"
+        with own_workers(False):
+            assert multiprocessing.get_start_method() == "forkserver"
+    finally:
+        multiprocessing.set_start_method(None, force=True)

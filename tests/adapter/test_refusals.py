@@ -11,6 +11,7 @@ import pytest
 
 from atso_monai.cohort import Cohort
 from atso_monai.engine import Engine
+from atso_monai.engine.configuration import Bundles
 from atso_monai.errors import ConfigError
 
 Change = Callable[[dict[str, Any]], None]
@@ -39,10 +40,27 @@ def nonsense(content: dict[str, Any]) -> None:
     content["train"]["deterministic_transforms"].append({"_target_": "Resized", "keys": "image", "spatial_size": "no"})
 
 
+def shifted_labels(content: dict[str, Any]) -> None:
+    mapped = {"_target_": "MapLabelValued", "keys": "label", "orig_labels": [0, 1, 2], "target_labels": [0, 1, 7]}
+    content["train"]["deterministic_transforms"].append(mapped)
+
+
+def image_alone(content: dict[str, Any]) -> None:
+    content["train"]["deterministic_transforms"][0]["keys"] = "image"
+
+
 @pytest.mark.parametrize(
     ("name", "how", "message"),
     [
-        ("train", four_classes, r"(?s)\(train\) gives 4 channels, but the cohort has 3 classes.*num_classes"),
+        (
+            "train",
+            four_classes,
+            r"(?s)\(train\) gives 4 channels, but the cohort has 3 classes.*train:\n +num_classes: "
+            r'\["network_def::out_channels"\]',
+        ),
+        ("train", shifted_labels, r"(?s)transforms of zoo #1 50% \(case .*\) make 7 of its label"),
+        ("train", two_modalities, r"\(train\) takes 2 channels"),
+        ("train", image_alone, r"loads one file of each case, 'image'.*no segmentation bundle"),
         ("inference", wider, r"(?s)have different networks.*First difference: "),
         ("inference", two_modalities, "takes 2 channels"),
         ("train", nonsense, r"(?s)zoo #1 50% \(train\) cannot be set up on one case"),
@@ -70,3 +88,30 @@ def test_a_bundle_without_configurations(zoo_bundle: Path, cohort: Cohort, tmp_p
 def test_bundles_of_two_kinds_do_not_go_together(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="do not go together"):
         Engine("msd_hippocampus", cohort, tmp_path / "run", infer_bundle=zoo_bundle).check()
+
+
+def test_why_a_bundle_may_not_fit(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
+    described = {"version": "1", "monai_version": "0.9.1", "optional_packages_version": {"no-such-package": "1"}}
+    (zoo_bundle / "configs" / "metadata.json").write_text(json.dumps(described), encoding="utf-8")
+    change(zoo_bundle, "train", nonsense)
+    with pytest.raises(ConfigError, match=r"written for MONAI 0\.9\.1, and this is "):
+        Engine(zoo_bundle, cohort, tmp_path / "run").check()
+    notes = Bundles(zoo_bundle).notes
+    assert [note for note in notes if "not installed: no-such-package." in note] == notes[-1:]
+
+
+def test_json_with_comments(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
+    (zoo_bundle / "configs" / "train.json").write_text('{"a": 1,\n# "b": 2\n}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"not valid YAML or JSON \(train\.json\)"):
+        Engine(zoo_bundle, cohort, tmp_path / "run").check()
+
+
+def test_a_configuration_in_several_files(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
+    folder = zoo_bundle / "configs"
+    content = json.loads((folder / "train.json").read_text(encoding="utf-8"))
+    (folder / "net.json").write_text(json.dumps({"network_def": content.pop("network_def")}), encoding="utf-8")
+    (folder / "train.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"(?s)@network_def, in network\n.*config: \[train\.json, FILE\]"):
+        Engine(zoo_bundle, cohort, tmp_path / "run").check()
+    (folder / "atso_mapping.yaml").write_text("train: {config: [train.json, net.json]}", encoding="utf-8")
+    Engine(zoo_bundle, cohort, tmp_path / "run").check()

@@ -67,6 +67,10 @@ def test_validation_on_cases_held_out(zoo_bundle: Path, cohort: Cohort, tmp_path
     mapping = tmp_path / "mapping.yaml"
     mapping.write_text("train: {validation_cases: 1}")
     settings = {**SETTINGS, "strategy": "supervised", "executor": "local", "workers": 1}
+    settings["overrides"] = {  # as the zoo has them: what they applied is inverted in the process of the step
+        "train": {"train::dataloader::num_workers": 1},
+        "inference": {"dataloader::num_workers": 1},
+    }
     run = Engine(zoo_bundle, cohort, tmp_path / "run", mapping=mapping, **settings).run()
     require_labels(run, cohort)
     log = (run.run_dir / "model" / "g0" / "whole" / "log.txt").read_text(encoding="utf-8")

@@ -206,7 +206,8 @@ def test_loaders_in_expressions_are_left_out() -> None:
 
 def test_data_sets_of_a_bundle_are_not_reached() -> None:
     result = rewired(flat())
-    assert result["train_dataset"]["data"]["_target_"] == "atso_monai.adapter.cases"
+    assert result["train_sub"]["_target_"] == "atso_monai.adapter.cases"
+    assert result["train_dataset"]["data"] == "@train_sub"
     assert result["val_dataset"]["data"]["validation"] is True  # made for the MetricLogger, never run
     assert result["output_dir"] == result["results_dir"] == "bundle_output"
 
@@ -265,9 +266,9 @@ def sigmoid() -> Config:
 
 
 def its_own_shape() -> Config:
-    # as in ventricular_short_axis: a size is measured on the bundle's own data
+    # as in ventricular_short_axis: a size is measured on the bundle's own data, here on that of validation
     config = flat()
-    config["im_shape"] = "$@train_sub[0]['image'].shape"
+    config["im_shape"] = "$@val_sub[0]['image'].shape"
     config["preprocessing"]["transforms"].append({"_target_": "RandSmoothDeformd", "spatial_size": "@im_shape"})
     return config
 
@@ -324,3 +325,12 @@ def test_weights_to_start_from_are_part_of_the_configuration(tmp_path: Path) -> 
         assert section["pretrained"] == "bundle_root/models/model.pt"
         found.append(section["pretrained_content"])
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("saved", "key"), [(["pred", "image"], "pred"), (["image", "seg"], "seg"), (["image"], "pred"), (["seg"], "seg")]
+)
+def test_the_prediction_among_what_is_saved(saved: list[str], key: str) -> None:
+    config = inference()
+    config["postprocessing"]["transforms"][2]["keys"] = saved
+    assert find_inference(config, InferenceIds(), "x").prediction_key == key

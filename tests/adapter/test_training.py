@@ -12,6 +12,7 @@ from atso_monai.adapter import follow_training
 from atso_monai.adapter.training import Keeper, require_weights
 from atso_monai.errors import CheckpointError
 from atso_monai.networks import load_weights
+from atso_monai.networks.weights import read_state
 
 
 def net(value: float) -> torch.nn.Module:
@@ -59,7 +60,7 @@ def trained(folder: Path, scores: list[float] | None, epochs: int = 3) -> Keeper
         if judge is not None:
             judge.run(engine.state.epoch)
 
-    with trainer.add_event_handler(Events.EPOCH_STARTED, count):
+    with trainer.add_event_handler(Events.ITERATION_COMPLETED, count):
         trainer.run()
     return keeper
 
@@ -87,7 +88,18 @@ def test_the_weights_of_the_best_validation_are_kept(tmp_path: Path) -> None:
 def test_other_weights_than_those_asked_for_are_noticed(tmp_path: Path) -> None:
     torch.save({"model": net(1).state_dict() | {"bias": torch.zeros(1)}}, tmp_path / "model.pt")
     network = load_weights(net(5), tmp_path / "model.pt")
-    require_weights(Engine(lambda *_: None), network, tmp_path / "model.pt")
+    expected = read_state(tmp_path / "model.pt")
+    require_weights(Engine(lambda *_: None), network, expected, "model.pt")
     torch.nn.init.constant_(network.weight, 2)
-    with pytest.raises(CheckpointError, match="has replaced the weights"):
-        require_weights(Engine(lambda *_: None), network, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"has replaced the weights of model\.pt"):
+        require_weights(Engine(lambda *_: None), network, expected, "model.pt")
+
+
+def test_a_handler_that_brings_weights_of_its_own_is_noticed_in_a_training_from_scratch(tmp_path: Path) -> None:
+    network = net(0)
+    trainer = Engine(lambda *_: None)
+    trainer.add_event_handler(Events.STARTED, lambda _: torch.nn.init.constant_(network.weight, 9))
+    follow_training(trainer, network, tmp_path)
+    with pytest.raises(CheckpointError, match="has replaced the weights of the step's seed by others, first weight"):
+        trainer.run([0])
+    assert not (tmp_path / "model.pt").exists()

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
+from monai.utils import optional_import
 
 from atso_monai import stopping
+from atso_monai.checkpoint import stateful
 from atso_monai.errors import CheckpointError
 
 Make = Callable[..., Any]
@@ -150,3 +152,9 @@ def test_a_checkpoint_of_other_parts_is_taken_away(training: Make, make_loader: 
     with pytest.raises(CheckpointError, match=r"holds network, optimizer, scheduler, the training has network, optim"):
         other.finish()
     assert other.folder.read() is None
+
+
+def test_a_package_that_is_not_installed_has_no_state() -> None:
+    absent, _ = optional_import("no_such_package_at_all")
+    counter = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    assert stateful({"pd": absent, "optimizer": counter, "kind": torch.optim.SGD}) == {"optimizer": counter}

@@ -66,3 +66,14 @@ def test_an_engine_reads_and_writes_nothing_before_it_runs(tmp_path: Path) -> No
     engine = Engine("msd_hippocampus", never, tmp_path / "run")
     assert engine.run_dir == tmp_path / "run"
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_set_in_the_bundles_is_made_there_and_not_here(dataset_dir: Path, tmp_path: Path) -> None:
+    asked = {"train": {"network_def": {"_target_": "UNet", "spatial_dims": "@dims"}, "lr": "$1 / 0"}}
+    workflow = AtsoWorkflow(str(CONFIGS / "atso.yaml"), overrides=asked)
+    assert dict(workflow.parser.get_parsed_content("overrides")) == asked
+    settings = tmp_path / "more.yaml"
+    settings.write_text("overrides: {train: {lr: '@rate'}}", encoding="utf-8")
+    files = [str(CONFIGS / "atso.yaml"), str(settings)]
+    nested = AtsoWorkflow(files, **{"overrides::train::lr": "@speed"})
+    assert dict(nested.parser.get_parsed_content("overrides")) == {"train": {"lr": "@speed"}}
