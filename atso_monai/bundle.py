@@ -7,7 +7,7 @@ import copy
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint
 from atso_monai.errors import AtsoError, ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, LossCurve, Progress
 from atso_monai.handlers.loss_curve import FILE as LOSSES
+from atso_monai.ranks import ranks
 from atso_monai.stopping import obey, postponed
 
 CONFIG = "config.yaml"
@@ -102,8 +103,29 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: value for name, value in parser.get().items() if name != "_meta_"}
 
 
-def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
+def torchrun_overlay(root: Path) -> Path:
+    """MONAI's overlay for trainings in several processes: ``configs/multi_gpu_train`` of a bundle.
+
+    Raises:
+        ConfigError: when the bundle has none.
+    """
+    for suffix in CONFIG_SUFFIXES:
+        if (file := root / "configs" / f"multi_gpu_train{suffix}").is_file():
+            return file
+    raise ConfigError(
+        f"The bundle {root.name} has no configs/multi_gpu_train.yaml (or .json), the overlay with which torchrun "
+        "trains it in several processes. Take ranks: 1, or add one: that of phantom_pancreas is an example."
+    )
+
+
+def read_config(root: Path, name: str, overlays: Sequence[str] = (), more: Sequence[Path] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
+
+    Args:
+        root: the bundle's folder.
+        name: of the configuration.
+        overlays: names of overlays.
+        more: further files, laid over all others; they may add ids.
 
     Raises:
         ConfigError: when it is missing, no YAML, or an overlay sets what the configuration does not have.
@@ -113,7 +135,7 @@ def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str
         known = ConfigParser(ConfigParser.load_config_file(str(base)))
         for file in others:
             _refuse_unknown(file, known)
-        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others)])
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others, *more)])
     except yaml.YAMLError as error:
         raise ConfigError(f"A configuration of bundle {root} is not valid YAML: {error}") from None
     return config
@@ -194,6 +216,7 @@ def run_config(
     watch: Sequence[Attachable] = (),
     checkpoints: CheckpointFolder | None = None,
     interval: Interval | None = None,
+    on_error: Callable[[Exception], None] | None = None,
 ) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
@@ -207,6 +230,7 @@ def run_config(
         watch: further handlers to attach to the trainer or evaluator.
         checkpoints: where a training keeps checkpoints of itself; None for a training that keeps none.
         interval: how often it does.
+        on_error: told of an error before ``finalize`` runs.
 
     Raises:
         StopSignal: when it was asked to stop; a training has left a checkpoint then, if there was time.
@@ -221,6 +245,10 @@ def run_config(
                 _run_with_checkpoints(workflow, checkpoints, interval or Interval())
             else:
                 workflow.run()
+        except Exception as error:
+            if on_error is not None:
+                on_error(error)
+            raise
         finally:
             workflow.finalize()
 
@@ -252,11 +280,15 @@ def _workflow(kind: str) -> ConfigWorkflow:
 
 
 def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
-    """Attach what every run of ours is watched by: its progress, its losses, and that they stay finite."""
+    """Attach what every run of ours is watched by: its progress, its losses, and that they stay finite.
+
+    Of several ranks the first one writes.
+    """
     if kind in ENGINES:
         engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
-        always: list[Attachable] = [LossCurve(LOSSES), FiniteLoss()] if kind == "train" else []
-        for handler in (Progress("progress.json"), *always, *more):
+        written: list[Attachable] = [Progress("progress.json")] + ([LossCurve(LOSSES)] if kind == "train" else [])
+        checked: list[Attachable] = [FiniteLoss()] if kind == "train" else []
+        for handler in (*(written if ranks().rank == 0 else ()), *checked, *more):
             handler.attach(engine)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
-from atso_monai.bundle import find_bundle, override, plain_config, read_config
+from atso_monai.bundle import find_bundle, override, plain_config, read_config, torchrun_overlay
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -26,6 +26,7 @@ class Bundles:
         overlays: names of overlays of the configurations.
         overrides: further ids to set, by ``train`` and ``inference``.
         mapping: a mapping file; None takes the bundles' own.
+        ranks: processes inside each training.
     """
 
     train: str | Path
@@ -33,6 +34,7 @@ class Bundles:
     overlays: Sequence[str] = ()
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mapping: Path | None = None
+    ranks: int = 1
 
     def root(self, kind: str) -> Path:
         """Folder of the bundle for ``train`` or ``predict`` steps."""
@@ -43,7 +45,7 @@ class Bundles:
     def configurations(self) -> dict[str, Adapted]:
         """The configuration for each kind, without what a run and its steps set."""
         return {
-            kind: configuration(self.root(kind), kind, self.overlays, self.overrides, self.mapping)
+            kind: configuration(self.root(kind), kind, self.overlays, self.overrides, self.mapping, self.ranks)
             for kind in CONFIG_NAMES
         }
 
@@ -79,6 +81,7 @@ def configuration(
     overlays: Sequence[str] = (),
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     mapping: str | Path | None = None,
+    ranks: int = 1,
 ) -> Adapted:
     """The configuration of a bundle for ``train`` or ``predict`` steps, unresolved.
 
@@ -88,16 +91,28 @@ def configuration(
         overlays: names of overlays of the configurations.
         overrides: ids to set, by ``train`` and ``inference``.
         mapping: a mapping file; None takes the bundle's own, if it has one.
+        ranks: processes inside each training; from 2 on, the bundle's overlay for torchrun is laid over.
 
     Raises:
-        ConfigError: when it cannot be read, set or mapped.
+        ConfigError: when it cannot be read, set or mapped, or is not made for several processes.
     """
     name = CONFIG_NAMES[kind]
     ids = read_mapping(root, mapping)
     file = getattr(ids, name).config or name
     config = read_config(root, file, overlays)
+    if kind == "train" and ranks > 1:
+        _refuse_ranks_of_others(root, config, ranks)
+        config = read_config(root, file, overlays, [torchrun_overlay(root)])
     source = f"{root.name}/configs/{file if Path(file).suffix else f'{file}.yaml'}"
     override(config, (overrides or {}).get(name, {}), source)
     if written_for_the_engine(config, kind):
         return Adapted(config)
     return adapt(plain_config(config, root), kind, ids, root, source)
+
+
+def _refuse_ranks_of_others(root: Path, config: Mapping[str, Any], ranks: int) -> None:
+    if not written_for_the_engine(config, "train"):
+        raise ConfigError(
+            f"ranks: {ranks} is for bundles that were written for the engine, which {root.name} is not. Take ranks: 1; "
+            "with workers and devices its trainings run side by side, each on a GPU of its own."
+        )
