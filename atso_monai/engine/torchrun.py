@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -47,6 +48,7 @@ def run_ranks(
     """
     reason = Path(order.folder) / REASON
     reason.unlink(missing_ok=True)
+    logging.getLogger("torchelastic-events-null").propagate = False  # not for people, and many
     start_server()
     with tempfile.TemporaryDirectory(prefix="atso-ranks-") as logs, _as_it_was(), without_main():
         try:
