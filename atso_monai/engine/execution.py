@@ -49,6 +49,8 @@ class Execution:
         if self.executor == "dask":
             return
         require_devices(self.devices)
+        if self.ranks > 1 and not torch.distributed.is_available():
+            raise ConfigError(f"ranks: {self.ranks} needs torch.distributed, which this PyTorch lacks. Take ranks: 1.")
         count = torch.cuda.device_count()
         if not self.devices and 0 < count < self.ranks:
             raise ConfigError(
