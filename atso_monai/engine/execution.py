@@ -51,11 +51,21 @@ class Execution:
         require_devices(self.devices)
         if self.ranks > 1 and not torch.distributed.is_available():
             raise ConfigError(f"ranks: {self.ranks} needs torch.distributed, which this PyTorch lacks. Take ranks: 1.")
-        count = torch.cuda.device_count()
-        if not self.devices and 0 < count < self.ranks:
+        if self.ranks > 1 and not self.devices and (count := torch.cuda.device_count()):
+            self._require_gpus(count)
+
+    def _require_gpus(self, count: int) -> None:
+        """The first GPUs of a machine are those that ranks take by themselves."""
+        if count < self.ranks:
             raise ConfigError(
                 f"ranks: {self.ranks} takes {self.ranks} GPUs for each training, but this machine has {count}. "
                 f"Take ranks: {count}."
+            )
+        if self.executor != "inline" and self.workers > 1:
+            names = ", ".join(f"cuda:{number}" for number in range(count))
+            raise ConfigError(
+                f"ranks: {self.ranks} and workers: {self.workers} without devices would put trainings on the same "
+                f"GPUs. Take workers: 1, or devices: [{names}]."
             )
 
     def require_cluster(self) -> None:

@@ -35,11 +35,13 @@ def test_what_no_machine_could_carry_out(execution: Execution, message: str) -> 
 
 def test_more_ranks_than_gpus_are_refused_and_cpus_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    Execution(ranks=2).require_devices()
+    Execution(ranks=2, workers=1).require_devices()
     Execution(ranks=3, devices=("cpu",) * 3).require_devices()
     Execution("dask", ranks=3).require_devices()
     with pytest.raises(ConfigError, match="takes 3 GPUs for each training, but this machine has 2"):
         Execution(ranks=3).require_devices()
+    with pytest.raises(ConfigError, match=r"Take workers: 1, or devices: \[cuda:0, cuda:1\]"):
+        Execution(ranks=2).require_devices()
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     Execution(ranks=3).require_devices()
 
