@@ -11,6 +11,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
@@ -20,7 +21,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from atso_monai.bundle import Attachable
 from atso_monai.checkpoint import CheckpointFolder
 from atso_monai.engine.processes import death, describe, start_method, start_server, watch_parent, without_main
-from atso_monai.engine.worker import LOG, Order, quiet, run_here
+from atso_monai.engine.worker import LOG, Order, quiet, run_here, told_when_full
 from atso_monai.errors import AtsoError
 from atso_monai.stopping import GRACE, SIGNALS, StopSignal, stop_signals
 
@@ -54,7 +55,7 @@ def run_ranks(
         try:
             elastic_launch(_launch(order.ranks, logs), _rank)(order, device, tuple(watch), checkpoints)
         except ChildFailedError as error:
-            raise _told(error, reason, order.ranks) from None
+            raise _told(error, Path(order.folder), order.ranks) from None
         finally:
             reason.unlink(missing_ok=True)
 
@@ -94,31 +95,41 @@ def _as_it_was() -> Iterator[None]:
             signal.signal(signal.SIGQUIT, handler)
 
 
-def _told(error: ChildFailedError, reason: Path, count: int) -> BaseException:
+def _told(error: ChildFailedError, folder: Path, count: int) -> BaseException:
     """What a launch that failed is to raise."""
     rank, failure = error.get_first_failure()
     if -failure.exitcode in SIGNALS:
         return StopSignal(-failure.exitcode)
-    if failure.exitcode < 0 or not reason.is_file():
-        return AtsoError(f"rank {rank} of its {count} processes {death(failure.exitcode)}")
-    return AtsoError(reason.read_text(encoding="utf-8"))
+    reason = ""
+    if failure.exitcode > 0:
+        with contextlib.suppress(OSError):
+            reason = (folder / REASON).read_text(encoding="utf-8")
+    return told_when_full(
+        AtsoError(reason or f"rank {rank} of its {count} processes {death(failure.exitcode)}"), folder
+    )
 
 
 def _rank(order: Order, device: str | None, watch: Sequence[Attachable], checkpoints: CheckpointFolder | None) -> None:
     """Body of a rank: Ctrl-C is left to the engine; asked to stop by another signal, it ends by that signal."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     watch_parent()
-    rank = int(os.environ["RANK"])
+    rank, folder = int(os.environ["RANK"]), Path(order.folder)
     own = device.split(",")[int(os.environ["LOCAL_RANK"])] if device else None
-    reason = Path(order.folder) / REASON
-
-    def say_why(error: Exception) -> None:
-        with contextlib.suppress(FileExistsError), reason.open("x", encoding="utf-8") as file:
-            file.write(describe(error) if rank == 0 else f"rank {rank}: {describe(error)}")
-        time.sleep(SETTLE)
-
+    say_why = partial(_say_why, folder, rank)
     try:
-        with stop_signals(patient=True), quiet(Path(order.folder) / LOG, rank):
+        with stop_signals(patient=True), quiet(folder / LOG, rank):
             run_here(order, own, watch=watch, checkpoints=checkpoints, on_error=say_why)
     except StopSignal as stop:
         os.kill(os.getpid(), stop.signum)
+    except Exception as error:
+        say_why(error)
+        raise
+
+
+def _say_why(folder: Path, rank: int, error: Exception) -> None:
+    """Say why this rank fails, where no other one did before and the disk has room."""
+    reason = describe(told_when_full(error, folder))
+    with contextlib.suppress(OSError), (folder / REASON).open("x", encoding="utf-8") as file:
+        file.write(f"rank {rank}: {reason}" if rank else reason)
+        file.flush()
+        time.sleep(SETTLE)

@@ -154,18 +154,22 @@ def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _told_when_full(folder: Path) -> Iterator[None]:
-    """Name a full disk as such: torch and others have their own words for it."""
     try:
         yield
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and getattr(cause, "errno", None) not in FULL:
-            cause = cause.__cause__
-        if cause is None and shutil.disk_usage(folder).free > LITTLE:
+        if (told := told_when_full(error, folder)) is error:
             raise
-        raise AtsoError(
-            f"there is no space left on the disk of {folder}. Free some; what was finished is kept."
-        ) from error
+        raise told from error
+
+
+def told_when_full(error: Exception, folder: Path) -> Exception:
+    """Name a full disk as such: torch and others have their own words for it. Other errors come back as they are."""
+    cause: BaseException | None = error
+    while cause is not None and getattr(cause, "errno", None) not in FULL:
+        cause = cause.__cause__
+    if cause is None and shutil.disk_usage(folder).free > LITTLE:
+        return error
+    return AtsoError(f"there is no space left on the disk of {folder}. Free some; what was finished is kept.")
 
 
 @contextlib.contextmanager
@@ -201,6 +205,7 @@ def quiet(path: Path, rank: int | None = None) -> Iterator[None]:
             print(f"{stop}.", file=file)
             raise
         except BaseException:
+            file.write(name and f"{name}failed\n")
             traceback.print_exc(file=file)
             raise
         finally:

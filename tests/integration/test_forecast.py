@@ -24,7 +24,8 @@ def test_a_forecast_tries_real_steps_and_leaves_no_trace(make_engine: Callable[.
 
 def test_a_training_of_two_ranks_is_tried_as_one(make_engine: Callable[..., Engine], tmp_path: Path) -> None:
     settings = {"strategy": "supervised", "views": ["axial"], "executor": "inline", "devices": ["cpu", "cpu"]}
-    one, two = (make_engine(tmp_path / "run", **settings, ranks=ranks).forecast(seconds=0) for ranks in (1, 2))
-    assert two.seconds.keys() == one.seconds.keys()
-    assert two.memory > 1e8
+    engine = make_engine(tmp_path / "run", **settings, ranks=2)
+    found = engine.forecast(seconds=0)
+    assert all(found.seconds[step.makes] > 0 for step in engine.plan().steps)
+    assert found.memory > 1e8
     assert not (tmp_path / "run").exists()

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self/stat").e
 SETTINGS = {
     "bundle": "msd_hippocampus", "split_seed": "1", "labelled": "3", "reference": "4", "test": "3",
     "strategy": "supervised", "epochs": "2", "views": "[axial]", "checkpoint": "{iterations: 4}", "ranks": "2",
-    "devices": "[cpu, cpu]", "overrides": "{train: {epoch_length: 60, batch_size: 4, size: [24, 32, 24]}}",
+    "devices": "[cpu, cpu]", "overrides": "{train: {epoch_length: 40, batch_size: 4, size: [24, 32, 24]}}",
 }  # fmt: skip
 MODEL = "model/g0/axial"
 
@@ -79,7 +79,7 @@ def test_ranks_are_told_where_they_count(finished: Path, log: Path) -> None:
     assert read_json(finished / "run.json")["settings"]["ranks"] == 2
     config = (finished / MODEL / "config.yaml").read_text(encoding="utf-8")
     assert "#   torchrun --standalone --nproc_per_node 2 -m monai.bundle run --config_file config.yaml" in config
-    assert read_json(finished / MODEL / "progress.json")["total"] == 60  # 2 epochs of 60 batches, two at a time
+    assert read_json(finished / MODEL / "progress.json")["total"] == 40  # 2 epochs of 40 batches, two at a time
     assert "each training in 2 processes: 2 batches a step" in log.read_text(encoding="utf-8")
     assert "distributed_network" not in yaml.safe_load((finished / "bundle/configs/train.yaml").read_text())
     assert (finished / "bundle/configs/multi_gpu_train.yaml").is_file()
@@ -117,7 +117,7 @@ def test_stopped_and_killed_such_a_run_leaves_no_process_and_ends_the_same(
 def test_another_number_of_ranks_is_another_run(
     finished: Path, make_engine: Callable[..., Engine], small: dict[str, Any]
 ) -> None:
-    overrides = {"train": {"epoch_length": 60, "batch_size": 4, "size": [24, 32, 24]}}
+    overrides = {"train": {"epoch_length": 40, "batch_size": 4, "size": [24, 32, 24]}}
     settings = {"strategy": "supervised", "epochs": 2, "views": ["axial"], "overrides": overrides, "generations": 2}
     make_engine(finished, **settings, ranks=2).require_same()
     with pytest.raises(RunChangedError, match="ranks: was 2, now None"):
