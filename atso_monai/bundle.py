@@ -103,21 +103,6 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: value for name, value in parser.get().items() if name != "_meta_"}
 
 
-def torchrun_overlay(root: Path) -> Path:
-    """MONAI's overlay for trainings in several processes: ``configs/multi_gpu_train`` of a bundle.
-
-    Raises:
-        ConfigError: when the bundle has none.
-    """
-    for suffix in CONFIG_SUFFIXES:
-        if (file := root / "configs" / f"multi_gpu_train{suffix}").is_file():
-            return file
-    raise ConfigError(
-        f"The bundle {root.name} has no configs/multi_gpu_train.yaml (or .json), the overlay with which torchrun "
-        "trains it in several processes. Take ranks: 1, or add one: that of phantom_pancreas is an example."
-    )
-
-
 def read_config(root: Path, name: str, overlays: Sequence[str] = (), more: Sequence[Path] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
-from atso_monai.bundle import find_bundle, override, plain_config, read_config, torchrun_overlay
+from atso_monai.bundle import CONFIG_SUFFIXES, find_bundle, override, plain_config, read_config
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -116,3 +116,18 @@ def _refuse_ranks_of_others(root: Path, config: Mapping[str, Any], ranks: int) -
             f"ranks: {ranks} is for bundles that were written for the engine, which {root.name} is not. Take ranks: 1; "
             "with workers and devices its trainings run side by side, each on a GPU of its own."
         )
+
+
+def torchrun_overlay(root: Path) -> Path:
+    """MONAI's overlay for trainings in several processes: ``configs/multi_gpu_train`` of a bundle.
+
+    Raises:
+        ConfigError: when the bundle has none.
+    """
+    for suffix in CONFIG_SUFFIXES:
+        if (file := root / "configs" / f"multi_gpu_train{suffix}").is_file():
+            return file
+    raise ConfigError(
+        f"The bundle {root.name} has no configs/multi_gpu_train.yaml (or .json), the overlay with which torchrun "
+        "trains it in several processes. Take ranks: 1, or add one: that of phantom_pancreas is an example."
+    )

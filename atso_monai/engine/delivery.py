@@ -10,8 +10,9 @@ from pathlib import Path
 import yaml
 
 from atso_monai.adapter import SECTION, working_copy
-from atso_monai.bundle import engine_id, set_ids, torchrun_overlay
+from atso_monai.bundle import engine_id, set_ids
 from atso_monai.engine import tables
+from atso_monai.engine.configuration import torchrun_overlay
 from atso_monai.engine.orders import bundle_config, metadata
 from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.engine.run import Run

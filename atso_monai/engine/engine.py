@@ -16,6 +16,7 @@ from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver
 from atso_monai.engine.execution import Execution
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
+from atso_monai.engine.greeting import greeting
 from atso_monai.engine.identity import identity
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -265,7 +266,7 @@ class Engine:
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
             reporter = Reporter(plan, self.run_dir, self.execution.room.trainings())
-            reporter.say(self._greeting(plan))
+            reporter.say(greeting(plan, place, self.cohort, self._bundles))
             tracker = Tracker(sinks(*self._track, self.run_dir), self.run_dir, reporter.say)
             carry_out(plan, place, self.execution, reporter, tracker)
             return deliver(place, plan)
@@ -300,19 +301,3 @@ class Engine:
             ranks=self.execution.ranks,
             reduction=require_reduction(self._reduction, plan, self.cohort),
         )
-
-    def _greeting(self, plan: Plan) -> str:
-        cohort = self.cohort
-        counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
-        return (
-            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle "
-            f"{self._bundles.train}\n"
-            f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
-            f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._notes())
-        )
-
-    def _notes(self) -> list[str]:
-        """What a person should know of how the bundles are run."""
-        ranks = self.execution.ranks
-        several = f"each training in {ranks} processes: {ranks} batches a step, {ranks} times fewer steps an epoch"
-        return [*([several] if ranks > 1 else []), *self._bundles.notes]
