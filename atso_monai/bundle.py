@@ -15,6 +15,7 @@ import torch
 import yaml
 from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.utils import merge_kv
 from monai.utils import set_determinism
 
 from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code
@@ -103,14 +104,8 @@ def plain_config(config: dict[str, Any], root: Path) -> dict[str, Any]:
     return {name: value for name, value in parser.get().items() if name != "_meta_"}
 
 
-def read_config(root: Path, name: str, overlays: Sequence[str] = (), more: Sequence[Path] = ()) -> dict[str, Any]:
+def read_config(root: Path, name: str, overlays: Sequence[str] = ()) -> dict[str, Any]:
     """The merged configuration of a bundle and of its overlays, unresolved.
-
-    Args:
-        root: the bundle's folder.
-        name: of the configuration.
-        overlays: names of overlays.
-        more: further files, laid over all others; they may add ids.
 
     Raises:
         ConfigError: when it is missing, no YAML, or an overlay sets what the configuration does not have.
@@ -120,10 +115,24 @@ def read_config(root: Path, name: str, overlays: Sequence[str] = (), more: Seque
         known = ConfigParser(ConfigParser.load_config_file(str(base)))
         for file in others:
             _refuse_unknown(file, known)
-        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others, *more)])
+        config: dict[str, Any] = ConfigParser.load_config_files([str(file) for file in (base, *others)])
     except yaml.YAMLError as error:
         raise ConfigError(f"A configuration of bundle {root} is not valid YAML: {error}") from None
     return config
+
+
+def lay_over(config: dict[str, Any], file: Path) -> None:
+    """Lay a file over a configuration in place, as MONAI's command line does; unlike an overlay it may add ids.
+
+    Raises:
+        ConfigError: when it cannot be read, or does not fit.
+    """
+    parser = ConfigParser(config)
+    try:
+        for key, value in ConfigParser.load_config_file(str(file)).items():
+            merge_kv(parser, key, value)
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file} cannot be laid over the configuration of its bundle: {error}") from None
 
 
 def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
-from atso_monai.bundle import CONFIG_SUFFIXES, find_bundle, override, plain_config, read_config
+from atso_monai.bundle import CONFIG_SUFFIXES, find_bundle, lay_over, override, plain_config, read_config
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -102,7 +102,7 @@ def configuration(
     config = read_config(root, file, overlays)
     if kind == "train" and ranks > 1:
         _refuse_ranks_of_others(root, config, ranks)
-        config = read_config(root, file, overlays, [torchrun_overlay(root)])
+        lay_over(config, torchrun_overlay(root))
     source = f"{root.name}/configs/{file if Path(file).suffix else f'{file}.yaml'}"
     override(config, (overrides or {}).get(name, {}), source)
     if written_for_the_engine(config, kind):

@@ -13,8 +13,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -27,6 +28,8 @@ from atso_monai.stopping import GRACE, SIGNALS, StopSignal, stop_signals
 
 REASON = ".failed.txt"
 """File in the step folder in which the first rank that fails says why: the others fail because of it."""
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""Signals for which torch's launcher may leave handlers of its own."""
 SETTLE = 0.5
 """Seconds that a rank which failed stays, so that one that was killed before is found first."""
 
@@ -56,12 +59,16 @@ def run_ranks(
             elastic_launch(_launch(order.ranks, logs), _rank)(order, device, tuple(watch), checkpoints)
         except ChildFailedError as error:
             raise _told(error, Path(order.folder), order.ranks) from None
+        except SignalException as stop:  # of a torch that takes all signals for itself
+            raise StopSignal(stop.sigval) from None
         finally:
             reason.unlink(missing_ok=True)
 
 
 def _launch(count: int, logs: str) -> LaunchConfig:
     """What ``torchrun --standalone --nproc_per_node COUNT`` takes, but for signals, which are ours."""
+    recent = {"signals_to_handle": "SIGQUIT", "shutdown_timeout": int(GRACE)}  # not in torch 2.4
+    known: dict[str, Any] = {n: value for n, value in recent.items() if n in LaunchConfig.__dataclass_fields__}
     return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -73,8 +80,7 @@ def _launch(count: int, logs: str) -> LaunchConfig:
         max_restarts=0,
         start_method=start_method(),
         logs_specs=DefaultLogsSpecs(log_dir=logs),
-        signals_to_handle="SIGQUIT",
-        shutdown_timeout=int(GRACE),
+        **known,
     )
 
 
@@ -82,7 +88,8 @@ def _launch(count: int, logs: str) -> LaunchConfig:
 def _as_it_was() -> Iterator[None]:
     """Put back what a launch changes in this process, and leave no rank behind, whatever ends the launch."""
     variable, there = "TORCHELASTIC_SIGNALS_TO_HANDLE", set(multiprocessing.active_children())
-    before, handler = os.environ.get(variable), signal.getsignal(signal.SIGQUIT)
+    handlers = {signum: signal.getsignal(signum) for signum in HANDLED}
+    before = os.environ.get(variable)
     try:
         yield
     finally:
@@ -92,7 +99,8 @@ def _as_it_was() -> Iterator[None]:
         os.environ.pop(variable, None)
         os.environ.update({} if before is None else {variable: before})
         with contextlib.suppress(ValueError):  # not the main thread, which alone handles signals
-            signal.signal(signal.SIGQUIT, handler)
+            for signum, handler in handlers.items():
+                signal.signal(signum, handler)
 
 
 def _told(error: ChildFailedError, folder: Path, count: int) -> BaseException:
