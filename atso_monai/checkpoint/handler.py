@@ -208,7 +208,7 @@ def stateful(objects: Mapping[str, Any]) -> dict[str, Stateful]:
     """
     found: dict[int, tuple[str, Stateful]] = {}
     for name, given in objects.items():
-        one = given.module if isinstance(given, DistributedDataParallel) else given
+        one = given.module if issubclass(type(given), DistributedDataParallel) else given
         methods = callable(getattr(one, "state_dict", None)) and callable(getattr(one, "load_state_dict", None))
         if (
             methods
