@@ -7,7 +7,7 @@ import copy
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import torch
 import yaml
 from ignite.engine import Engine
 from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle.utils import merge_kv
 from monai.utils import set_determinism
 
 from atso_monai.adapter import FOLDER, SCRATCH, SECTION, own_code, own_workers
@@ -23,6 +24,7 @@ from atso_monai.checkpoint import CheckpointFolder, Interval, TrainingCheckpoint
 from atso_monai.errors import AtsoError, ConfigError, nearest
 from atso_monai.handlers import FiniteLoss, LossCurve, Progress
 from atso_monai.handlers.loss_curve import FILE as LOSSES
+from atso_monai.ranks import ranks
 from atso_monai.stopping import obey, postponed
 
 CONFIG = "config.yaml"
@@ -134,6 +136,20 @@ def read_config(root: Path, name: str, overlays: Sequence[str] = (), further: Se
     return config
 
 
+def lay_over(config: dict[str, Any], file: Path) -> None:
+    """Lay a file over a configuration in place, as MONAI's command line does; unlike an overlay it may add ids.
+
+    Raises:
+        ConfigError: when it cannot be read, or does not fit.
+    """
+    parser = ConfigParser(config)
+    try:
+        for key, value in ConfigParser.load_config_file(str(file)).items():
+            merge_kv(parser, key, value)
+    except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file} cannot be laid over the configuration of its bundle: {error}") from None
+
+
 def _refuse_unknown(overlay: Path, known: ConfigParser) -> None:
     for key in ConfigParser.load_config_file(str(overlay)):
         parent = key.rpartition("::")[0]  # an overlay may add to what is there
@@ -201,6 +217,7 @@ def run_config(
     watch: Sequence[Attachable] = (),
     checkpoints: CheckpointFolder | None = None,
     interval: Interval | None = None,
+    on_error: Callable[[Exception], None] | None = None,
 ) -> None:
     """Run ``config.yaml`` of a folder as one MONAI bundle workflow, from inside that folder.
 
@@ -214,6 +231,7 @@ def run_config(
         watch: further handlers to attach to the trainer or evaluator.
         checkpoints: where a training keeps checkpoints of itself; None for a training that keeps none.
         interval: how often it does.
+        on_error: told of an error before ``finalize`` runs.
 
     Raises:
         StopSignal: when it was asked to stop; a training has left a checkpoint then, if there was time.
@@ -229,6 +247,10 @@ def run_config(
                     _run_with_checkpoints(workflow, checkpoints, interval or Interval())
                 else:
                     workflow.run()
+        except Exception as error:
+            if on_error is not None:
+                on_error(error)
+            raise
         finally:
             workflow.finalize()
 
@@ -259,11 +281,15 @@ def _workflow(kind: str) -> ConfigWorkflow:
 
 
 def _watch(workflow: ConfigWorkflow, kind: str, more: Sequence[Attachable]) -> None:
-    """Attach what every run of ours is watched by: its progress, its losses, and that they stay finite."""
+    """Attach what every run of ours is watched by: its progress, its losses, and that they stay finite.
+
+    Of several ranks the first one writes.
+    """
     if kind in ENGINES:
         engine = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES[kind]))
-        always: list[Attachable] = [LossCurve(LOSSES), FiniteLoss()] if kind == "train" else []
-        for handler in (Progress("progress.json"), *always, *more):
+        written: list[Attachable] = [Progress("progress.json")] + ([LossCurve(LOSSES)] if kind == "train" else [])
+        checked: list[Attachable] = [FiniteLoss()] if kind == "train" else []
+        for handler in (*(written if ranks().rank == 0 else ()), *checked, *more):
             handler.attach(engine)
 
 

@@ -49,15 +49,19 @@ class _Request:
 
     asked: int | None = None
     postponed = False
+    patient = False
     owner = 0
     timer: threading.Timer | None = None
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals(patient: bool = False) -> Iterator[None]:
     """Turn signals that nobody else handles into :class:`StopSignal`, raised in the main thread.
 
     Outside of the main thread, where Python cannot do that, nothing is changed.
+
+    Args:
+        patient: obey the first signal only, and however long that takes: for processes that others watch over.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -65,6 +69,7 @@ def stop_signals() -> Iterator[None]:
     free = [s for s in SIGNALS if signal.getsignal(s) in (signal.SIG_DFL, signal.default_int_handler)]
     before = {signum: signal.signal(signum, _on_signal) for signum in free}
     _Request.asked, _Request.postponed, _Request.owner = None, False, os.getpid()
+    _Request.patient = patient
     try:
         yield
     finally:
@@ -81,8 +86,12 @@ def _on_signal(signum: int, frame: object) -> None:
         return
     first = _Request.asked is None
     _Request.asked = _Request.asked or signum
+    if _Request.patient and not first:
+        return
     if not (first and _Request.postponed):
         raise StopSignal(_Request.asked)
+    if _Request.patient:
+        return
     _Request.timer = threading.Timer(GRACE, os.kill, [_Request.owner, signum])
     _Request.timer.daemon = True
     _Request.timer.start()

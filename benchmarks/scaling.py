@@ -26,7 +26,7 @@ from atso_monai.engine.orders import Draft
 from atso_monai.engine.plan import pending
 from atso_monai.engine.record import Result, hash_files, write_result
 from atso_monai.engine.runner import walk
-from atso_monai.engine.schedule import critical_path, makespan
+from atso_monai.engine.schedule import Room, critical_path, makespan
 from atso_monai.engine.shards import shard_count
 from atso_monai.engine.worker import Order
 from atso_monai.files import hash_json, write_text
@@ -92,7 +92,16 @@ def walked(plan: Plan, times: Times, workers: int, factor: float) -> float:
             return ""
 
         began = time.perf_counter()
-        walk(plan, pool, draft=draft, write=write, execute=execute, gather=declared, listener=Silent(), slots=workers)
+        walk(
+            plan,
+            pool,
+            draft=draft,
+            write=write,
+            execute=execute,
+            gather=declared,
+            listener=Silent(),
+            room=Room(workers),
+        )
         return (time.perf_counter() - began) / factor
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from atso_monai.bundle import (
     run_config,
 )
 from atso_monai.engine import Engine
+from atso_monai.engine.configuration import configuration
 from atso_monai.errors import ConfigError
 from atso_monai.files import read_json, write_json
 from atso_monai.networks import RSTN
@@ -289,6 +292,37 @@ def test_every_overlay_fits(root: Path) -> None:
     for overlay in overlays:
         for name in ("train", "inference", "atso"):
             read_config(root, name, [overlay])
+
+
+@each_bundle
+def test_every_bundle_can_be_trained_in_several_processes(root: Path) -> None:
+    config = configuration(root, "train", ranks=2).config
+    assert config["train"]["trainer"]["network"] == "@distributed_network"
+    assert config["imports"][: len(read_config(root, "train")["imports"])] == read_config(root, "train")["imports"]
+    assert configuration(root, "train").config == read_config(root, "train")
+    assert configuration(root, "predict", ranks=2).config == configuration(root, "predict").config
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".yml", ".json"])
+def test_the_overlay_for_torchrun_is_laid_over_all_others_but_not_over_overrides(tmp_path: Path, suffix: str) -> None:
+    root = tmp_path / "own"
+    shutil.copytree(find_bundle("msd_hippocampus"), root)
+    (root / "configs" / "multi_gpu_train.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"own has no configs/multi_gpu_train\.yaml .* Take ranks: 1, or add one"):
+        configuration(root, "train", ranks=2)
+    ids = {"batch_size": 5, "learning_rate": 0.5, "train::trainer::epoch_length": 7, "new": 1}
+    (root / "configs" / f"multi_gpu_train{suffix}").write_text(json.dumps(ids))
+    config = configuration(root, "train", ["regime_a"], {"train": {"learning_rate": 0.1}}, ranks=2).config
+    assert (config["batch_size"], config["learning_rate"], config["new"]) == (5, 0.1, 1)
+    assert config["train"]["trainer"]["epoch_length"] == 7
+
+
+def test_bundles_of_others_are_not_trained_in_several_processes(tmp_path: Path) -> None:
+    (tmp_path / "zoo" / "configs").mkdir(parents=True)
+    for name in ("train", "multi_gpu_train"):
+        (tmp_path / "zoo" / "configs" / f"{name}.json").write_text('{"epochs": 3}')
+    with pytest.raises(ConfigError, match="ranks: 2 is for bundles that were written for the engine, which zoo is not"):
+        configuration(tmp_path / "zoo", "train", ranks=2)
 
 
 def inference_files(root: Path) -> list[str]:

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 import torch
 from ignite.engine import Engine, Events
+from torch.nn.parallel import DistributedDataParallel
 
 from atso_monai.checkpoint.folder import CheckpointFolder
 from atso_monai.checkpoint.loader import ResumableLoader, resumable
 from atso_monai.checkpoint.random_state import random_state, set_random_state
 from atso_monai.errors import CheckpointError
-from atso_monai.stopping import asked_to_stop
+from atso_monai.ranks import Ranks, ranks
+from atso_monai.stopping import StopSignal, asked_to_stop
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,10 @@ class TrainingCheckpoint:
     Between the last iteration of an epoch and the end of that epoch's handlers nothing is written, nor after the last
     epoch. A handler that keeps something between iterations has to be among ``states``.
 
+    In a training of several processes (torchrun) all of them have this handler: a request to stop that reaches one of
+    them, or an interval that is over in one, counts for all after the same iteration. Rank 0 writes; the states are
+    its own, which the others share, but each rank's random state and place in the data are kept.
+
     Args:
         folder: where checkpoints lie.
         states: what has a state, by name; also the trainer's gradient scaler is kept.
@@ -58,6 +64,7 @@ class TrainingCheckpoint:
 
     def __init__(self, folder: CheckpointFolder, states: Mapping[str, Stateful], interval: Interval) -> None:
         self._folder, self._states, self._interval = folder, dict(states), interval
+        self._ranks = Ranks()
         self._loader: ResumableLoader | None = None
         self._waiting: Mapping[str, Any] | None = None
         self._last_time, self._last_iteration = time.monotonic(), 0
@@ -69,6 +76,7 @@ class TrainingCheckpoint:
         Raises:
             CheckpointError: when a checkpoint cannot be read.
         """
+        self._ranks = ranks()
         if engine.state.epoch_length and resumable(engine.data_loader):
             self._loader = engine.data_loader = ResumableLoader(engine.data_loader)
             self._take_up(engine)
@@ -83,9 +91,17 @@ class TrainingCheckpoint:
 
     def _take_up(self, engine: Engine) -> None:
         found = self._folder.load()
+        self._require_the_same(0 if found is None else found[0].iteration)
         if found is None or self._loader is None:
             return
         record, state = found
+        places = [{name: state[name] for name in ("random", "loader")}, *state.get("others", ())]
+        if len(places) != self._ranks.count:
+            raise CheckpointError(
+                f"The checkpoint is of a training in {len(places)} processes, this one has {self._ranks.count}. "
+                "Start as many as before, or take the checkpoint away."
+            )
+        state |= places[self._ranks.rank]
         logger.info("Taken up from the checkpoint at iteration %d of %d.", record.iteration, record.total)
         engine.state.iteration = self._last_iteration = self._loader.iteration = record.iteration
         engine.state.epoch = record.iteration // engine.state.epoch_length
@@ -94,6 +110,13 @@ class TrainingCheckpoint:
         # inside an epoch, after all that its start set; between two, before what the next start sets
         self._waiting = state
         engine.add_event_handler(Events.GET_BATCH_STARTED if inside else Events.STARTED, self._restore)
+
+    def _require_the_same(self, iteration: int) -> None:
+        if self._ranks.highest(iteration) != -self._ranks.highest(-iteration):
+            raise CheckpointError(
+                f"The processes of this training do not find the same checkpoint (rank {self._ranks.rank}: iteration "
+                f"{iteration}). Run again; if that does not help, look at the file system of the step's folder."
+            )
 
     def _restore(self, engine: Engine) -> None:
         state, self._waiting = self._waiting, None
@@ -130,10 +153,12 @@ class TrainingCheckpoint:
 
     def _act(self, engine: Engine) -> None:
         request = asked_to_stop()
-        if self._loader is not None and (request or self._due(engine)):
+        wish = 2 * (0 if request is None else request.signum) + self._due(engine)
+        signum, due = divmod(self._ranks.highest(wish), 2)
+        if self._loader is not None and (signum or due):
             self._save(engine, self._loader)
-        if request is not None:
-            raise request
+        if signum:
+            raise StopSignal(signum)
 
     def _due(self, engine: Engine) -> bool:
         waited = time.monotonic() - self._last_time
@@ -142,11 +167,17 @@ class TrainingCheckpoint:
 
     def _save(self, engine: Engine, loader: ResumableLoader) -> None:
         self._last_time, self._last_iteration = time.monotonic(), engine.state.iteration
+        own = {"random": random_state(loader.generators), "loader": loader.state_dict()}
+        gathered = self._ranks.gather(own)
+        if self._ranks.rank == 0:
+            self._write(engine, {**own, "others": gathered[1:]})
+        self._ranks.highest(0)  # nobody goes on, or leaves, before it is written
+
+    def _write(self, engine: Engine, places: Mapping[str, Any]) -> None:
         state = {
             "states": {name: one.state_dict() for name, one in self._all_states(engine).items()},
             "gradients": _with_gradients(self._states),
-            "random": random_state(loader.generators),
-            "loader": loader.state_dict(),
+            **places,
         }
         try:
             self._folder.save(state, engine.state.iteration, engine.state.epoch_length * engine.state.max_epochs)
@@ -171,9 +202,13 @@ def _set_gradients(states: Mapping[str, Stateful], names: Sequence[str]) -> None
 
 
 def stateful(objects: Mapping[str, Any]) -> dict[str, Stateful]:
-    """Those of some named objects that have a state, each once; not other engines, and no empty states."""
+    """Those of some named objects that have a state, each once; not other engines, and no empty states.
+
+    Of a network that is wrapped for several processes, it is the network itself.
+    """
     found: dict[int, tuple[str, Stateful]] = {}
-    for name, one in objects.items():
+    for name, given in objects.items():
+        one = given.module if issubclass(type(given), DistributedDataParallel) else given
         kind = type(one)  # asked for itself, a package that MONAI imports only when it is used would be imported
         methods = callable(getattr(kind, "state_dict", None)) and callable(getattr(kind, "load_state_dict", None))
         if (

@@ -12,6 +12,7 @@ Every id of the bundle's configs/atso.yaml can be set as --id value. The usual o
   --epochs 6            or '{first: 6, later: 12}'; an epoch is epoch_length optimiser steps:
   --overrides '{train: {epoch_length: 50, batch_size: 16}}'
   --workers 2           --threads 1     --devices "[cuda:0, cuda:1]"      --cache_dir DIR
+  --ranks 2             GPUs for each training, with the bundle's overlay for torchrun (docs/cluster.md)
 
 Any MONAI bundle, such as one of the model zoo, can be trained without a change to it (docs/any_bundle.md):
   --train-bundle DIR --infer-bundle DIR [--mapping FILE], or --bundle DIR for both

@@ -16,8 +16,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from atso_monai.cli import settings
+
+if TYPE_CHECKING:
+    from atso_monai.engine import Engine
 
 HELP = "write a batch script for Slurm"
 
@@ -27,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", type=Path, metavar="FILE", help="the script; default: atso-NAME.sh")
     parser.add_argument("--name", help="name of the job; default: that of the run folder")
     parser.add_argument("--time", default="24:00:00", help="limit of each single job; default: 24:00:00")
-    parser.add_argument("--gpus", default="1", help="such as 1, a100:2, or 0 for none; default: 1")
+    parser.add_argument("--gpus", help="such as 1, a100:2, or 0 for none; default: as many as the run uses")
     parser.add_argument("--cpus", type=int, default=8, help="CPU cores; default: 8")
     parser.add_argument("--mem", default="32G", help="memory of the job; default: 32G")
     parser.add_argument("--partition", default="", help="default: the cluster's own choice")
@@ -36,14 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     """Check the arguments of the run, and write the script."""
-    from atso_monai.engine.slurm import Resources, batch_script
+    from atso_monai.engine.slurm import Resources, batch_script, gpus_for
     from atso_monai.files import write_text
     from atso_monai.review.own_file import require_free
 
-    run_dir = _checked_run_dir(rest)
+    engine = _checked_engine(rest)
+    run_dir = engine.run_dir
     name = arguments.name or re.sub(r"[^A-Za-z0-9_.-]+", "-", run_dir.name).strip("-.") or "run"
-    asked = ("time", "gpus", "cpus", "mem", "partition", "account")
-    resources = Resources(name, **{option: getattr(arguments, option) for option in asked})
+    asked = {option: getattr(arguments, option) for option in ("time", "cpus", "mem", "partition", "account")}
+    resources = Resources(name, **asked, gpus=gpus_for(engine.execution, arguments.gpus))
     to = arguments.to or Path(f"atso-{name}.sh")
     require_free(to)
     path = os.environ.get("PYTHONPATH")
@@ -53,11 +58,11 @@ def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
     print(f"submit with   sbatch {shlex.quote(str(to))}")
 
 
-def _checked_run_dir(words: Sequence[str]) -> Path:
-    """The run folder of the arguments of `atso run`, after all checks of `atso plan`."""
+def _checked_engine(words: Sequence[str]) -> Engine:
+    """The engine of the arguments of `atso run`, after all checks of `atso plan`."""
     parser = argparse.ArgumentParser(prog="atso slurm [options] --", allow_abbrev=False)
     settings.add_arguments(parser)
     arguments, rest = parser.parse_known_args(words)
     engine = settings.workflow(arguments, rest).engine
     engine.plan()
-    return engine.run_dir
+    return engine

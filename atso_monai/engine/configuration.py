@@ -10,7 +10,16 @@ from typing import Any
 
 from atso_monai.adapter import SECTION, Adapted, adapt, read_mapping, written_for_the_engine
 from atso_monai.adapter.packages import missing_packages
-from atso_monai.bundle import config_files, find_bundle, metadata, override, plain_config, read_config
+from atso_monai.bundle import (
+    CONFIG_SUFFIXES,
+    config_files,
+    find_bundle,
+    lay_over,
+    metadata,
+    override,
+    plain_config,
+    read_config,
+)
 from atso_monai.errors import ConfigError
 from atso_monai.files import as_given
 
@@ -27,6 +36,7 @@ class Bundles:
         overlays: names of overlays of the configurations.
         overrides: further ids to set, by ``train`` and ``inference``.
         mapping: a mapping file; None takes the bundles' own.
+        ranks: processes inside each training.
     """
 
     train: str | Path
@@ -34,6 +44,7 @@ class Bundles:
     overlays: Sequence[str] = ()
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mapping: Path | None = None
+    ranks: int = 1
 
     def root(self, kind: str) -> Path:
         """Folder of the bundle for ``train`` or ``predict`` steps."""
@@ -44,7 +55,7 @@ class Bundles:
     def configurations(self) -> dict[str, Adapted]:
         """The configuration for each kind, without what a run and its steps set."""
         return {
-            kind: configuration(self.root(kind), kind, self.overlays, self.overrides, self.mapping)
+            kind: configuration(self.root(kind), kind, self.overlays, self.overrides, self.mapping, self.ranks)
             for kind in CONFIG_NAMES
         }
 
@@ -87,6 +98,7 @@ def configuration(
     overlays: Sequence[str] = (),
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
     mapping: str | Path | None = None,
+    ranks: int = 1,
 ) -> Adapted:
     """The configuration of a bundle for ``train`` or ``predict`` steps, unresolved.
 
@@ -96,17 +108,44 @@ def configuration(
         overlays: names of overlays of the configurations.
         overrides: ids to set, by ``train`` and ``inference``.
         mapping: a mapping file; None takes the bundle's own, if it has one.
+        ranks: processes inside each training; from 2 on, the bundle's overlay for torchrun is laid over.
 
     Raises:
-        ConfigError: when it cannot be read, set or mapped.
+        ConfigError: when it cannot be read, set or mapped, or is not made for several processes.
     """
     name = CONFIG_NAMES[kind]
     ids = read_mapping(root, mapping)
     named = getattr(ids, name).config or name
     file, *further = [named] if isinstance(named, str) else named
     config = read_config(root, file, overlays, further)
+    if kind == "train" and ranks > 1:
+        _refuse_ranks_of_others(root, config, ranks)
+        lay_over(config, torchrun_overlay(root))
     source = f"{root.name}/configs/{config_files(root, file)[0].name}"
     override(config, (overrides or {}).get(name, {}), source)
     if written_for_the_engine(config, kind):
         return Adapted(config)
     return adapt(plain_config(config, root), kind, ids, root, source)
+
+
+def _refuse_ranks_of_others(root: Path, config: Mapping[str, Any], ranks: int) -> None:
+    if not written_for_the_engine(config, "train"):
+        raise ConfigError(
+            f"ranks: {ranks} is for bundles that were written for the engine, which {root.name} is not. Take ranks: 1; "
+            "with workers and devices its trainings run side by side, each on a GPU of its own."
+        )
+
+
+def torchrun_overlay(root: Path) -> Path:
+    """MONAI's overlay for trainings in several processes: ``configs/multi_gpu_train`` of a bundle.
+
+    Raises:
+        ConfigError: when the bundle has none.
+    """
+    for suffix in CONFIG_SUFFIXES:
+        if (file := root / "configs" / f"multi_gpu_train{suffix}").is_file():
+            return file
+    raise ConfigError(
+        f"The bundle {root.name} has no configs/multi_gpu_train.yaml (or .json), the overlay with which torchrun "
+        "trains it in several processes. Take ranks: 1, or add one: that of phantom_pancreas is an example."
+    )

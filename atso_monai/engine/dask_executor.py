@@ -16,6 +16,7 @@ from distributed.client import FutureCancelledError
 
 from atso_monai.engine.cluster import Source, connect, start_cluster
 from atso_monai.engine.dask_worker import Site, Steps, call_on_worker, end_processes, require_fit
+from atso_monai.engine.devices import wanted
 from atso_monai.engine.processes import LEAVE, WorkerError, describe
 from atso_monai.engine.worker import versions
 from atso_monai.errors import AtsoError, ClusterError, ClusterLostError
@@ -31,14 +32,15 @@ class DaskExecutor(Executor):
         cluster: see :data:`~atso_monai.engine.cluster.Source`; a cluster that is started here ends with the executor.
         workers: workers to start.
         devices: devices of each worker, lent to one call at a time; with them, calls go to workers that offer the
-            resource ``GPU``.
+            resource ``GPU``, once for each device that a call takes.
         folder: an existing folder that all workers must see at the same path.
+        ranks: devices that a call may take.
 
     Raises:
         ClusterError: when the scheduler cannot be reached, or a worker that is there cannot be used.
     """
 
-    def __init__(self, cluster: Source, workers: int, devices: Sequence[str], folder: Path) -> None:
+    def __init__(self, cluster: Source, workers: int, devices: Sequence[str], folder: Path, ranks: int = 1) -> None:
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say is told in our words
         self._site = Site(folder.absolute() / f".tmp-cluster-{uuid.uuid4().hex}", tuple(devices), versions())
         self._remote: set[Any] = set()
@@ -52,10 +54,10 @@ class DaskExecutor(Executor):
                 stack.callback(_close, started)
             self._client = connect(started)
             stack.callback(_close, self._client)
-            self._prepare(own=cluster is None)
+            self._prepare(own=cluster is None, ranks=ranks)
             self._stack = stack.pop_all()
 
-    def _prepare(self, own: bool) -> None:
+    def _prepare(self, own: bool, ranks: int) -> None:
         """Look at the workers that are there, and end what an engine that was killed left running in the folder."""
         try:
             self._client.run(require_fit, self._site)
@@ -66,9 +68,10 @@ class DaskExecutor(Executor):
         except Exception as error:
             raise ClusterError(f"A dask worker cannot be used: {describe(error)}") from error
         offers = [w["resources"].get("GPU", 0) for w in self._client.scheduler_info(n_workers=-1)["workers"].values()]
-        if self._site.devices and offers and not any(offers):
+        if self._site.devices and offers and max(offers) < ranks:
+            missing = "the resource GPU" if ranks == 1 else f"GPU={ranks}, which ranks: {ranks} takes"
             raise ClusterError(
-                f"devices is given ({', '.join(self._site.devices)}), but no dask worker offers the resource GPU. "
+                f"devices is given ({', '.join(self._site.devices)}), but no dask worker offers {missing}. "
                 f"Start workers with --resources GPU={len(self._site.devices)}, or leave devices out."
             )
 
@@ -88,7 +91,7 @@ class DaskExecutor(Executor):
             return future
         remote = self._client.submit(
             call_on_worker, self._site, fn, args, kwargs,
-            key=f"{fn.__name__}-{uuid.uuid4().hex}", resources={"GPU": 1} if self._site.devices else None,
+            key=f"{fn.__name__}-{uuid.uuid4().hex}", resources={"GPU": wanted(args)} if self._site.devices else None,
         )  # fmt: skip
         self._remote.add(remote)
         remote.add_done_callback(lambda done: self._take(done, future))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from distributed import Reschedule, Worker, WorkerPlugin, get_worker
 
+from atso_monai.engine.devices import Lender, wanted
 from atso_monai.engine.preflight import require_devices
 from atso_monai.engine.processes import FreshProcesses, ProcessEndedError, WorkerError
 from atso_monai.engine.worker import versions
@@ -23,8 +23,7 @@ ASKED = (-signal.SIGTERM, -getattr(signal, "SIGUSR1", signal.SIGTERM))
 """Exit status of a process that a batch system asked to end: its step has a checkpoint and can go on elsewhere."""
 _running: dict[str, tuple[str, FreshProcesses]] = {}
 """Processes at work in this worker, by key of the task, with the run that they work for."""
-_lent: set[str] = set()
-_given_back = threading.Condition()
+_lender = Lender()
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def require_fit(site: Site) -> None:
 
 
 def call_on_worker(site: Site, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call ``fn`` in a fresh process with one more argument, ``device``.
+    """Call ``fn`` in a fresh process with one more argument, ``device``, see :class:`~.executors.LocalExecutor`.
 
     Raises:
         WorkerError: when the call failed.
@@ -79,7 +78,7 @@ def call_on_worker(site: Site, fn: Callable[..., Any], args: tuple[Any, ...], kw
     key, processes = get_worker().get_current_task(), FreshProcesses()
     _running[key] = site.run_dir, processes
     try:
-        with _lend(site.devices) as device:
+        with _lender.lend(site.devices, wanted(args)) as device:
             return processes.call(fn, args, {**kwargs, "device": device})
     except ProcessEndedError as error:
         if error.exit_status in ASKED:
@@ -87,23 +86,6 @@ def call_on_worker(site: Site, fn: Callable[..., Any], args: tuple[Any, ...], kw
         raise WorkerError(str(error)) from None
     finally:
         del _running[key]
-
-
-@contextlib.contextmanager
-def _lend(devices: Sequence[str]) -> Iterator[str | None]:
-    if not devices:
-        yield None
-        return
-    with _given_back:
-        _given_back.wait_for(lambda: set(devices) - _lent)
-        device = next(name for name in devices if name not in _lent)
-        _lent.add(device)
-    try:
-        yield device
-    finally:
-        with _given_back:
-            _lent.discard(device)
-            _given_back.notify_all()
 
 
 async def end_processes(run_dir: str | None = None) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from atso_monai.adapter import SECTION, working_copy
 from atso_monai.bundle import engine_id, metadata, set_ids
+from atso_monai.engine import tables
+from atso_monai.engine.configuration import torchrun_overlay
 from atso_monai.engine.orders import bundle_config
-from atso_monai.engine.plan import Outcome
+from atso_monai.engine.plan import Outcome, Plan
+from atso_monai.engine.run import Run
 from atso_monai.engine.workplace import Workplace
 from atso_monai.files import text_keys, write_json, write_text
 
@@ -39,6 +43,17 @@ cases. The label values are: {values}. It is a research tool, not a medical devi
 {tables}
 ```
 """
+
+
+def deliver(place: Workplace, plan: Plan) -> Run:
+    """Write the tables of a run that is done, its bundle and its pseudo labels."""
+    rows = tables.collect(place.run_dir, plan)
+    tables.write_metrics(place.run_dir / "metrics.csv", rows)
+    text = tables.summary(plan, rows)
+    write_text(place.run_dir / "summary.txt", text + "\n")
+    outcome = plan.outcomes[0]
+    bundle = deliver_bundle(place, outcome, text)
+    return Run(place.run_dir, plan, rows, text, bundle, deliver_labels(place, outcome))
 
 
 def deliver_bundle(place: Workplace, outcome: Outcome, tables: str) -> Path:
@@ -71,10 +86,13 @@ def _write_configs(place: Workplace, folder: Path, views: Sequence[str], outcome
     root = engine_id(inference, "bundle_root")
     weights = {view: f"$str(@{root}) + '/models/{view}.pt'" for view in views}
     set_ids(inference, {"bundle_root": ".", "checkpoints": weights}, "configs/inference.yaml")
-    train = bundle_config(place, "train", outcome.overlay, outcome.reduced)
+    train = bundle_config(replace(place, ranks=1), "train", outcome.overlay, outcome.reduced)
     set_ids(train, {"bundle_root": "."}, "configs/train.yaml")
     for config, name in ((inference, "inference"), (train, "train")):
         write_text(folder / "configs" / f"{name}.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    if place.ranks > 1:
+        overlay = torchrun_overlay(place.bundle)
+        shutil.copyfile(overlay, folder / "configs" / overlay.name)
     described = metadata(place.bundle_of("predict"))
     outputs = described.get("network_data_format", {}).get("outputs", {})
     if isinstance(outputs.get("pred"), dict):

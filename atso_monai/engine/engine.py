@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine import orders, step_folder, tables
-from atso_monai.engine.board import Board
-from atso_monai.engine.cluster import Source, require_cluster
+from atso_monai.engine import orders
+from atso_monai.engine.carrying_out import carry_out
+from atso_monai.engine.cluster import Source
 from atso_monai.engine.configuration import Bundles
-from atso_monai.engine.delivery import deliver_bundle, deliver_labels
-from atso_monai.engine.executors import EXECUTORS, start_executor
+from atso_monai.engine.delivery import deliver
+from atso_monai.engine.execution import Execution
 from atso_monai.engine.forecast import Forecast, forecast, require_memory
+from atso_monai.engine.greeting import greeting
 from atso_monai.engine.identity import identity
-from atso_monai.engine.listeners import Listeners
 from atso_monai.engine.overrides import read_overrides
 from atso_monai.engine.plan import TEST, Plan, fold_name
 from atso_monai.engine.preflight import (
@@ -27,7 +25,6 @@ from atso_monai.engine.preflight import (
     bytes_needed,
     cache_bytes,
     content_hashes,
-    require_devices,
     require_hounsfield,
     require_reduction,
     require_same_kind,
@@ -38,17 +35,14 @@ from atso_monai.engine.rehearsal import rehearse
 from atso_monai.engine.reporter import Reporter, checking
 from atso_monai.engine.run import Run
 from atso_monai.engine.run_folder import RUN, held, place_cache, require_same_settings, require_space, settle
-from atso_monai.engine.runner import walk
-from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, known_keys, listed, mapped
-from atso_monai.engine.shards import draft_in_shards, gather
+from atso_monai.engine.scheme import Scheme, checkpoint_interval, known_keys, listed, mapped
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
 from atso_monai.engine.tracker import Tracker, require_trackers, sinks
 from atso_monai.engine.trial import run_trials
-from atso_monai.engine.worker import run_step
 from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import ConfigError
-from atso_monai.files import as_given, write_text
+from atso_monai.files import as_given
 from atso_monai.stopping import stop_signals
 from atso_monai.views import WHOLE
 
@@ -79,7 +73,8 @@ class Engine:
         overrides: further ids to set: ``{"train": {id: value}, "inference": {id: value}}``, or that as text in YAML.
         executor: ``local`` (a process per step), ``inline`` or ``dask`` (docs/cluster.md).
         workers: steps at a time, with ``local`` and ``dask``.
-        threads: CPU threads of each step.
+        threads: CPU threads of each step, and of each rank of a training.
+        ranks: processes inside each training, as torchrun starts them, each on a device of its own (docs/cluster.md).
         devices: devices to hand out to steps, e.g. ``["cuda:0", "cuda:1"]``; None leaves the choice to the bundle.
         cache_dir: where prepared volumes are kept; None is ``cache/`` in the run folder.
         checkpoint: how often a training keeps a checkpoint of itself: ``{"minutes": 10}`` or ``{"iterations": 500}``.
@@ -119,6 +114,7 @@ class Engine:
         executor: str = "local",
         workers: int = 2,
         threads: int = 1,
+        ranks: int = 1,
         devices: Sequence[str] | None = None,
         cache_dir: str | Path | None = None,
         checkpoint: Mapping[str, float] | None = None,
@@ -141,9 +137,8 @@ class Engine:
         self._reduction = reduction
         self._seed, self._overlays, self._overrides = seed, listed("overlays", overlays), read_overrides(overrides)
         file = None if mapping is None else as_given(mapping).absolute()
-        self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file)
-        self._executor, self._workers, self._threads, self._cluster = executor, workers, threads, cluster
-        self._devices = listed("devices", devices)
+        self._bundles = Bundles(bundle, infer_bundle, self._overlays, self._overrides, file, ranks)
+        self.execution = Execution(executor, workers, threads, listed("devices", devices), cluster, ranks)
         self._cache = None if cache_dir is None else as_given(cache_dir).absolute()
         self._interval = checkpoint_interval(mapped("checkpoint", checkpoint))
         self._track = (mlflow, tensorboard)
@@ -165,10 +160,7 @@ class Engine:
         """What shapes the plan; ConfigError for values that no plan can have."""
         known_keys("epochs", self._epochs, ("first", "later"), complete=True)
         known_keys("overrides", self._overrides, ("train", "inference"))
-        if self._executor not in EXECUTORS:
-            raise ConfigError(f"executor must be one of {', '.join(EXECUTORS)}. Received: {self._executor!r}.")
-        at_least("workers", self._workers, 1)
-        at_least("threads", self._threads, 1)
+        self.execution.require_sound()
         if not isinstance(self._seed, int):
             raise ConfigError(f"seed must be a whole number. Received: {self._seed!r}.")
         # once without the cohort: a misspelt setting is to be told before scans are read or generated
@@ -186,8 +178,7 @@ class Engine:
 
         A plan alone may be looked at, or written into a batch script, where there are none.
         """
-        if self._executor != "dask":
-            require_devices(self._devices)
+        self.execution.require_devices()
         return self.plan()
 
     def require_same(self) -> None:
@@ -224,32 +215,26 @@ class Engine:
         plan = self._plan_here()
         place, facts = self._check(plan, None)
         sets = {fold_name(k): len(self.cohort.fold(k)) for k in range(len(self.cohort.folds))}
-        with tempfile.TemporaryDirectory(prefix="atso-check-", dir=self._shared) as folder:
-            executor = self._start_executor(1, Path(folder))
-            with executor:
-                trials = run_trials(place, plan, Path(folder), seconds, lambda *call: executor.submit(*call).result())
+        shared = self.execution.shared_folder(self.run_dir)
+        with (
+            tempfile.TemporaryDirectory(prefix="atso-check-", dir=shared) as folder,
+            self.execution.start(Path(folder), workers=1) as executor,
+        ):
+            trials = run_trials(place, plan, Path(folder), seconds, lambda *call: executor.submit(*call).result())
         found = forecast(
             plan,
             trials,
             {**sets, TEST: len(self.cohort.test)},
             done=recorded_steps(self.run_dir, plan),
-            workers=self._slots,
+            room=self.execution.room,
             cache=cache_bytes(self.cohort, facts),
         )
-        if self._shared is None:
+        if shared is None:
             require_memory(found)
         return found
 
-    @property
-    def _shared(self) -> Path | None:
-        """Where a trial can lie that workers on other machines must see: as near to the run folder as there is one."""
-        if self._executor != "dask":
-            return None
-        return next(path for path in self.run_dir.parents if path.is_dir())
-
     def _check(self, plan: Plan, facts_dir: Path | None) -> tuple[Workplace, Facts]:
-        if self._executor == "dask":
-            require_cluster(self._cluster)
+        self.execution.require_cluster()
         require_trackers(*self._track)
         place = self._workplace(plan)
         for kind in ("train", "predict"):
@@ -281,63 +266,15 @@ class Engine:
             settle(self.run_dir, identity(self.scheme, self.cohort, place), description)
             place_cache(self.run_dir, self._cache)
             self.cohort.save(self.run_dir / "cohort.json")
-            reporter = Reporter(plan, self.run_dir, self._slots)
-            reporter.say(self._greeting(plan))
-            self._walk(plan, place, reporter)
-            return self._deliver(plan, place)
+            reporter = Reporter(plan, self.run_dir, self.execution.room.trainings())
+            reporter.say(greeting(plan, place, self.cohort, self._bundles))
+            tracker = Tracker(sinks(*self._track, self.run_dir), self.run_dir, reporter.say)
+            carry_out(plan, place, self.execution, reporter, tracker)
+            return deliver(place, plan)
 
     @property
     def _cache_dir(self) -> Path:
         return self._cache or self.run_dir / orders.CACHE
-
-    @property
-    def _slots(self) -> int:
-        """Steps at a time."""
-        if self._executor == "dask" and self._cluster is not None:
-            return self._workers
-        return 1 if self._executor == "inline" else max(1, min(self._workers, len(self._devices) or self._workers))
-
-    def _start_executor(self, workers: int, folder: Path) -> Executor:
-        return start_executor(self._executor, workers, self._devices, self._cluster, folder)
-
-    def _walk(self, plan: Plan, place: Workplace, reporter: Reporter) -> None:
-        tracker = Tracker(sinks(*self._track, self.run_dir), self.run_dir, reporter.say)
-        listeners = Listeners(reporter, Board(self.run_dir, self._slots), tracker)
-        executor, clean = self._start_executor(self._workers, self.run_dir), False
-        if notice := getattr(executor, "notice", ""):
-            reporter.say(notice)
-        try:
-            walk(
-                plan,
-                executor,
-                draft=partial(draft_in_shards, place),
-                write=tracker.writing(partial(step_folder.write, place)),
-                execute=run_step,
-                gather=gather,
-                listener=listeners,
-                slots=self._slots,
-            )
-            clean = True
-            tracker.succeeded()
-        except KeyboardInterrupt:
-            reporter.stopping()
-            executor.shutdown(wait=True, cancel_futures=True)
-            reporter.stopped()
-            raise
-        finally:
-            try:
-                executor.shutdown(wait=True, cancel_futures=not clean)
-            finally:
-                listeners.close()
-
-    def _deliver(self, plan: Plan, place: Workplace) -> Run:
-        rows = tables.collect(self.run_dir, plan)
-        tables.write_metrics(self.run_dir / "metrics.csv", rows)
-        text = tables.summary(plan, rows)
-        write_text(self.run_dir / "summary.txt", text + "\n")
-        outcome = plan.outcomes[0]
-        bundle = deliver_bundle(place, outcome, text)
-        return Run(self.run_dir, plan, rows, text, bundle, deliver_labels(place, outcome))
 
     def _workplace(
         self, plan: Plan, contents: Mapping[Path, str] | None = None, size: Sequence[int] | None = None
@@ -353,8 +290,8 @@ class Engine:
             truths=self.cohort.truths(),
             contents=contents or {},
             seed=self._seed,
-            threads=self._threads,
-            workers=self._workers,
+            threads=self.execution.threads,
+            workers=self.execution.workers,
             interval=self._interval,
             overlays=self._overlays,
             overrides=self._overrides,
@@ -362,15 +299,6 @@ class Engine:
             revealed=self.cohort.revealed() if "oracle" in kinds else None,
             keep_snapshot=self._shape["start"] == "snapshot",
             label_suffix=str(self._bundles.label_suffix),
+            ranks=self.execution.ranks,
             reduction=require_reduction(self._reduction, plan, self.cohort),
-        )
-
-    def _greeting(self, plan: Plan) -> str:
-        cohort = self.cohort
-        counts = f"{len(cohort.labelled)} labelled, {len(cohort.reference)} reference, {len(cohort.test)} test cases"
-        return (
-            f"{', '.join(o.strategy for o in plan.outcomes)}: {len(plan.steps)} steps with bundle "
-            f"{self._bundles.train}\n"
-            f"cohort {cohort.name!r} ({cohort.fingerprint}): {counts}, {len(cohort.folds)} folds\n"
-            f"into {self.run_dir}" + "".join(f"\n{note}" for note in self._bundles.notes)
         )

@@ -5,13 +5,13 @@ All are ``concurrent.futures.Executor``.
 
 from __future__ import annotations
 
-import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from atso_monai.engine.cluster import Source
+from atso_monai.engine.devices import Lender, joined, wanted
 from atso_monai.engine.processes import FreshProcesses
 
 EXECUTORS = ("local", "inline", "dask")
@@ -20,17 +20,19 @@ EXECUTORS = ("local", "inline", "dask")
 class InlineExecutor(Executor):
     """Runs each call at once, in the calling process: for debugging and for tests.
 
-    Calls are made with one more argument, ``device``.
+    Calls are made with one more argument, ``device``: the first of ``devices``, or as many as an order among the
+    arguments has ranks, separated by commas.
     """
 
-    def __init__(self, device: str | None = None) -> None:
-        self._device = device
+    def __init__(self, devices: Sequence[str] = ()) -> None:
+        self._devices = tuple(devices)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``fn`` now; its exception, if any, is kept in the future."""
         future: Future[Any] = Future()
         try:
-            future.set_result(fn(*args, device=self._device, **kwargs))
+            device = joined(self._devices[: wanted(args)])
+            future.set_result(fn(*args, device=device, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future
@@ -39,8 +41,8 @@ class InlineExecutor(Executor):
 class LocalExecutor(Executor):
     """Runs each call in a fresh process, forked from a server that has torch and MONAI imported already.
 
-    Calls are made with one more argument, ``device``: one of ``devices``, lent to one call at a time; None leaves the
-    choice to the bundle.
+    Calls are made with one more argument, ``device``: one of ``devices``, lent to one call at a time, or as many as an
+    order among the arguments has ranks, separated by commas; None leaves the choice to the bundle.
 
     Args:
         workers: number of processes at a time.
@@ -49,9 +51,7 @@ class LocalExecutor(Executor):
 
     def __init__(self, workers: int, devices: Sequence[str] = ()) -> None:
         count = min(workers, len(devices)) if devices else workers
-        self._devices: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        for index in range(count):
-            self._devices.put(devices[index] if devices else None)
+        self._devices, self._lender = tuple(devices), Lender()
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="atso-worker")
         self._processes = FreshProcesses()
 
@@ -68,21 +68,23 @@ class LocalExecutor(Executor):
             self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
 
     def _call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        device = self._devices.get()
-        try:
+        with self._lender.lend(self._devices, wanted(args)) as device:
             return self._processes.call(fn, args, {**kwargs, "device": device})
-        finally:
-            self._devices.put(device)
 
 
 def start_executor(
-    name: str, workers: int, devices: Sequence[str], cluster: Source = None, folder: Path | None = None
+    name: str,
+    workers: int,
+    devices: Sequence[str],
+    cluster: Source = None,
+    folder: Path | None = None,
+    ranks: int = 1,
 ) -> Executor:
-    """The executor of a name in ``EXECUTORS``; ``cluster`` and the run's ``folder`` are for ``dask``."""
+    """The executor of a name in ``EXECUTORS``; ``cluster``, the run's ``folder`` and ``ranks`` are for ``dask``."""
     if name == "inline":
-        return InlineExecutor(devices[0] if devices else None)
+        return InlineExecutor(devices)
     if name == "dask":
         from atso_monai.engine.dask_executor import DaskExecutor
 
-        return DaskExecutor(cluster, workers, devices, folder or Path.cwd())
+        return DaskExecutor(cluster, workers, devices, folder or Path.cwd(), ranks)
     return LocalExecutor(workers, devices)

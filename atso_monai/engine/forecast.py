@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from atso_monai.engine.memory import memory_bytes
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.reporter import clock
-from atso_monai.engine.schedule import makespan
+from atso_monai.engine.schedule import Room, makespan
 from atso_monai.engine.shards import shard_count
 from atso_monai.engine.tables import align
 from atso_monai.engine.trial import Trials
@@ -25,6 +25,7 @@ class Forecast:
     Attributes:
         seconds: of each step that is still to do, by artefact.
         wall: seconds of the whole run on its workers.
+        workers: trainings at a time, which other steps may exceed.
         memory: bytes that the processes at work at one time take together, at most.
         gpu_memory: bytes of one step on a GPU, at most; 0 without one.
         disk: bytes that the steps will write, prepared volumes apart.
@@ -42,7 +43,7 @@ class Forecast:
 
 
 def forecast(
-    plan: Plan, trials: Trials, cases: Mapping[str, int], *, done: Collection[str], workers: int, cache: int
+    plan: Plan, trials: Trials, cases: Mapping[str, int], *, done: Collection[str], room: Room, cache: int
 ) -> Forecast:
     """Extrapolate from trials to a plan.
 
@@ -51,21 +52,20 @@ def forecast(
         trials: what its first training and first prediction told.
         cases: number of cases in each set: folds by name, ``test``.
         done: artefacts that are there already.
-        workers: steps at a time.
+        room: for which steps there is room at one time.
         cache: bytes of all prepared volumes.
     """
     seconds = {step.makes: 0.0 if step.makes in done else _seconds(step, plan, trials, cases) for step in plan.steps}
     predicted = sum(cases[name] for step in plan.steps for name in step.cases)
     trained = sum(step.kind == "train" for step in plan.steps)
-    largest = max(trials.train.memory, trials.predict.memory)
     return Forecast(
         plan=plan,
         seconds=seconds,
         wall=makespan(
-            plan, lambda step: seconds[step.makes], workers, lambda step: shard_count(sum(cases[c] for c in step.cases))
+            plan, lambda step: seconds[step.makes], room, lambda step: shard_count(sum(cases[c] for c in step.cases))
         ),
-        workers=workers,
-        memory=largest * workers,
+        workers=room.trainings(),
+        memory=max(trials.train.memory * room.trainings(), trials.predict.memory * room.others()),
         gpu_memory=max(trials.train.gpu_memory, trials.predict.gpu_memory),
         disk=trained * trials.weights + predicted * trials.labels,
         cache=cache,

@@ -23,6 +23,7 @@ def identity(scheme: Scheme, cohort: Cohort, place: Workplace) -> dict[str, Any]
         "overlays": place.overlays,
         "overrides": place.overrides,
         "threads": place.threads,
+        **({"ranks": place.ranks} if place.ranks > 1 else {}),
         "cohort": {
             "fingerprint": cohort.fingerprint,
             "labels": text_keys(cohort.labels),

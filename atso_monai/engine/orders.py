@@ -58,10 +58,21 @@ def draft(place: Workplace, step: Step, digests: Mapping[str, str]) -> Draft:
         if step.kind == "train":
             expected = ("model.pt",) + (("snapshot.pt",) if place.keep_snapshot and step.generation == "0" else ())
     needs = {name: digests[name] for name in step.needs}
-    key = hash_json({"makes": step.makes, "config": config, "contents": contents, "needs": needs})
+    ranks = place.ranks if step.kind == "train" else 1
+    several = {"ranks": ranks} if ranks > 1 else {}
+    key = hash_json({"makes": step.makes, "config": config, "contents": contents, "needs": needs, **several})
     made_from = {"needs": needs, "bundle": bundle_files(place.bundle), "cohort": place.cohort.fingerprint}
     order = Order(
-        step.makes, step.kind, str(folder), key, expected, place.threads, place.workers, place.interval, made_from
+        step.makes,
+        step.kind,
+        str(folder),
+        key,
+        expected,
+        place.threads,
+        place.workers,
+        place.interval,
+        made_from,
+        ranks,
     )
     return Draft(order, config, datalist)
 
@@ -83,7 +94,7 @@ def bundle_config(place: Workplace, kind: str, overlay: str = "", reduced: bool 
     """
     root, source = place.bundle_of(kind), f"{place.bundle_of(kind).name}/configs/{CONFIG_NAMES[kind]}.yaml"
     overlays = (*place.overlays, overlay) if overlay else place.overlays
-    config = configuration(root, kind, overlays, place.overrides, place.mapping).config
+    config = configuration(root, kind, overlays, place.overrides, place.mapping, place.ranks).config
     set_ids(config, place.common.get(CONFIG_NAMES[kind], {}), source)
     if reduced:
         set_ids(config, {"num_classes": len(place.classes.names(reduced))}, source)

@@ -39,7 +39,7 @@ class ProcessEndedError(WorkerError):
 
     def __init__(self, exit_status: int | None) -> None:
         self.exit_status = exit_status
-        super().__init__(_death(exit_status))
+        super().__init__(f"its process {death(exit_status)}")
 
 
 def start_method() -> str:
@@ -47,12 +47,16 @@ def start_method() -> str:
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def _start_server() -> None:
-    """Start the server that processes are forked from with Ctrl-C ignored: a terminal sends it to all processes, and
-    this one would tell of it while it imports.
+def start_server() -> None:
+    """Start the server that processes are forked from, where there is one.
+
+    With Ctrl-C ignored: a terminal sends it to all processes, and this one would tell of it while it imports.
     """
+    if start_method() != "forkserver":
+        return
     from multiprocessing import forkserver
 
+    forkserver.set_forkserver_preload(PRELOAD)
     if threading.current_thread() is not threading.main_thread():
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -75,9 +79,7 @@ class FreshProcesses:
         self._lock = threading.Lock()
         self._closing = False
         self._context = multiprocessing.get_context(start_method())
-        if start_method() == "forkserver":
-            self._context.set_forkserver_preload(PRELOAD)
-            _start_server()
+        start_server()
 
     def call(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call and wait; ``fn``, its arguments and its result must pickle.
@@ -138,7 +140,7 @@ def _child(sender: Connection, fn: Callable[..., Any], args: tuple[Any, ...], kw
     Asked to stop by another signal, it tidies up (see :mod:`atso_monai.stopping`) and ends by that signal.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _watch_parent()
+    watch_parent()
     try:
         with stop_signals():
             sender.send((True, fn(*args, **kwargs)))
@@ -149,7 +151,7 @@ def _child(sender: Connection, fn: Callable[..., Any], args: tuple[Any, ...], kw
     sender.close()
 
 
-def _watch_parent() -> None:
+def watch_parent() -> None:
     """End this process when the engine is gone, so that a killed run leaves no trainings behind."""
     parent = multiprocessing.parent_process()
 
@@ -172,12 +174,13 @@ def describe(error: BaseException) -> str:
     return str(error) if isinstance(error, AtsoError) else "".join(traceback.format_exception_only(error)).strip()
 
 
-def _death(code: int | None) -> str:
+def death(code: int | None) -> str:
+    """How a process without a result ended, by its exit status, in words."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = " (often: the machine ran out of memory; use fewer workers)" if name == "SIGKILL" else ""
-        return f"its process was ended by {name}{hint}"
-    return f"its process ended without a result, exit code {code}"
+        return f"was ended by {name}{hint}"
+    return f"ended without a result, exit code {code}"
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from atso_monai.engine.orders import Draft
 from atso_monai.engine.plan import Plan, Step
 from atso_monai.engine.processes import describe
 from atso_monai.engine.record import Result, read_result, why_not_done
-from atso_monai.engine.schedule import Queue
+from atso_monai.engine.schedule import Queue, Room
 from atso_monai.engine.worker import LOG, Order
 from atso_monai.errors import ClusterLostError, StepFailedError
 from atso_monai.stopping import obey
@@ -47,7 +47,7 @@ def walk(
     execute: Callable[[Order], dict[str, Any]],
     gather: Callable[[Draft], Result],
     listener: Listener,
-    slots: int,
+    room: Room,
 ) -> dict[str, Result]:
     """Carry out all steps of a plan that are not done yet, each as soon as what it needs is there.
 
@@ -62,7 +62,7 @@ def walk(
         execute: carries out an order; runs in the executor.
         gather: makes one artefact of the shards of a described step.
         listener: is told what happens.
-        slots: how many steps, or shards of steps, to hand out at a time.
+        room: for how many steps, or shards of steps, there is room at one time.
 
     Returns:
         The record of every step, by artefact.
@@ -72,7 +72,7 @@ def walk(
         StepFailedError: for the first step that fails, after the steps that ran beside it have ended.
         StopSignal: when this process was asked to stop.
     """
-    walking = _Walk(plan, executor, draft, write, execute, gather, listener, slots)
+    walking = _Walk(plan, executor, draft, write, execute, gather, listener, room)
     while walking.queue or walking.pieces or walking.running:
         if walking.failure is None:
             walking.hand_out()
@@ -95,7 +95,7 @@ class _Walk:
     execute: Callable[[Order], dict[str, Any]]
     gather: Callable[[Draft], Result]
     listener: Listener
-    slots: int
+    room: Room
     results: dict[str, Result] = field(default_factory=dict)
     running: dict[Future[dict[str, Any]], tuple[Step, Order]] = field(default_factory=dict)
     pieces: deque[tuple[Step, Order]] = field(default_factory=deque)
@@ -106,14 +106,19 @@ class _Walk:
         self.queue = Queue(self.plan)
 
     def hand_out(self) -> None:
-        """Give work to the executor, as much as may run."""
-        while len(self.running) < self.slots:
+        """Give work to the executor, as much as may run; none overtakes a step that waits for room."""
+        while True:
             while not self.pieces:
-                if (step := self.queue.take()) is None:
+                if (step := self.queue.take(self._has_room)) is None:
                     return
                 self._begin(step)
+            if not self._has_room(self.pieces[0][0]):
+                return
             piece = self.pieces.popleft()
             self.running[self.executor.submit(self.execute, piece[1])] = piece
+
+    def _has_room(self, step: Step) -> bool:
+        return self.room.holds([*(running for running, _ in self.running.values()), step])
 
     def _begin(self, step: Step) -> None:
         """Keep a step that is done; else have its work ready, in one piece or in the shards that are missing."""

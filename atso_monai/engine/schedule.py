@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from atso_monai.engine.plan import Plan, Step
 
@@ -50,9 +51,9 @@ class Queue:
         """Steps that were not taken yet."""
         return self._left
 
-    def take(self) -> Step | None:
-        """The next step, or None where all that are left need something that is not done."""
-        if not self._ready:
+    def take(self, fits: Callable[[Step], bool] = lambda step: True) -> Step | None:
+        """The next step, or None where it does not fit now, or all that are left need something that is not done."""
+        if not self._ready or not fits(self._steps[self._ready[0][1]]):
             return None
         self._left -= 1
         return self._steps[heapq.heappop(self._ready)[1]]
@@ -68,36 +69,70 @@ class Queue:
         heapq.heappush(self._ready, (-self._ranks[makes], self._numbers[makes]))
 
 
+@dataclass(frozen=True)
+class Room:
+    """For which steps there is room at one time.
+
+    Attributes:
+        workers: steps, at most.
+        devices: devices that they share, each lent to one at a time; 0 where none are handed out.
+        ranks: devices that a training takes.
+    """
+
+    workers: int
+    devices: int = 0
+    ranks: int = 1
+
+    def holds(self, steps: Collection[Step]) -> bool:
+        """Whether some steps may run at one time."""
+        return len(steps) <= self.workers and (not self.devices or sum(map(self._takes, steps)) <= self.devices)
+
+    def trainings(self) -> int:
+        """Trainings at a time."""
+        return min(self.workers, self.devices // self.ranks) if self.devices else self.workers
+
+    def others(self) -> int:
+        """Steps of other kinds at a time."""
+        return min(self.workers, self.devices) if self.devices else self.workers
+
+    def _takes(self, step: Step) -> int:
+        return self.ranks if step.kind == "train" else 1
+
+
 def _whole(step: Step) -> int:
     return 1
 
 
 def makespan(
-    plan: Plan, seconds: Callable[[Step], float], workers: int, pieces: Callable[[Step], int] = _whole
+    plan: Plan, seconds: Callable[[Step], float], room: Room | int, pieces: Callable[[Step], int] = _whole
 ) -> float:
     """Seconds from the first step to the last when steps are handed out as the runner does.
 
     Args:
         plan: the plan.
         seconds: how long a step takes; 0 for one that is done.
-        workers: steps at a time, at least 1.
+        room: for which steps there is room at one time; a number is that of the workers.
         pieces: into how many equal pieces a step is cut, which run side by side.
     """
     waiting, now = Queue(plan), 0.0
     begun: list[Step] = []  # one entry for each piece, the next one last
     left = {step.makes: pieces(step) for step in plan.steps}
     running: list[tuple[float, str]] = []
+    named, busy = {step.makes: step for step in plan.steps}, list[Step]()
+    room = Room(room) if isinstance(room, int) else room
     while True:
-        while len(running) < workers:
-            if not begun and (step := waiting.take()) is not None:
+        while True:
+            if not begun and (step := waiting.take(lambda one: room.holds([*busy, one]))) is not None:
                 begun = [step] * pieces(step)
-            if not begun:
+            if not begun or not room.holds([*busy, begun[-1]]):
                 break
             piece = begun.pop()
+            busy.append(piece)
             heapq.heappush(running, (now + seconds(piece) / pieces(piece), piece.makes))
         if not running:
             return now
         now, name = heapq.heappop(running)
+        busy.remove(named[name])
         left[name] -= 1
         if not left[name]:
             waiting.done(name)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from atso_monai.engine.execution import Execution
 from atso_monai.errors import ConfigError
 from atso_monai.stopping import CONTINUE_LATER
 
@@ -114,6 +115,23 @@ class Resources:
         lines += [f"--gres=gpu:{self.gpus}"] if self.gpus.rsplit(":", 1)[-1].strip("0") else []
         lines += [f"--{name}={value}" for name in ("partition", "account") if (value := getattr(self, name))]
         return [*lines, "--requeue", "--open-mode=append", f"--signal=B:USR1@{WARNING}"]
+
+
+def gpus_for(execution: Execution, asked: str | None) -> str:
+    """The GPUs to ask for: as many as a run uses, or what a person asks for where that is enough.
+
+    Raises:
+        ConfigError: when it is not.
+    """
+    needed = execution.gpus
+    count = (asked or "").rsplit(":", 1)[-1]
+    if asked is None or not count.isdecimal():
+        return str(needed) if asked is None else asked  # what is no number is refused with its form
+    on_cpu = int(count) == 0 and not execution.devices
+    if int(count) < needed and not on_cpu:
+        used = f"ranks: {execution.ranks} and devices: {', '.join(execution.devices) or 'null'}"
+        raise ConfigError(f"The run uses {needed} GPUs at a time ({used}). Received: --gpus {asked}. Give it {needed}.")
+    return asked
 
 
 def batch_script(

@@ -37,9 +37,11 @@ def write(place: Workplace, plan: Draft) -> str:
     if SECTION in plan.config:  # its own code and small files, where nothing that it writes can reach the original
         working_copy(root, folder / FOLDER)
         path = f"PYTHONPATH={FOLDER} "
+    ranks = plan.order.ranks
+    start = "python" if ranks == 1 else f"torchrun --standalone --nproc_per_node {ranks}"
     head = (
         f"# Step {plan.order.makes}. To repeat it by hand, into the folder repeat/ beside this file:\n"
-        f"#   {path}python -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
+        f"#   {path}{start} -m monai.bundle run --config_file {CONFIG} --meta_file metadata.json\n"
     )
     write_text(folder / CONFIG, head + yaml.safe_dump(dict(plan.config), sort_keys=False, allow_unicode=True))
     if problem:

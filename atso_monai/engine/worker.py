@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Order:
         workers: steps that run at a time.
         interval: how often a training keeps a checkpoint of itself.
         made_from: what the step is made from, for its record.
+        ranks: processes of a training, each on a device of its own.
     """
 
     makes: str
@@ -60,10 +61,15 @@ class Order:
     workers: int = 1
     interval: Interval = field(default_factory=Interval)
     made_from: Mapping[str, Any] = field(default_factory=dict)
+    ranks: int = 1
 
 
 def run_step(order: Order, *, device: str | None = None) -> dict[str, Any]:
     """Run the bundle configuration of a step folder and declare the step done.
+
+    Args:
+        order: the order.
+        device: where to; names separated by commas for a training of several ranks. None leaves it to the bundle.
 
     Returns:
         The written :class:`~atso_monai.engine.record.Result` as a dict.
@@ -104,12 +110,30 @@ def run_bundle(
     checkpoints: CheckpointFolder | None = None,
 ) -> None:
     """Run the bundle configuration of a step folder, its artefacts into that folder, its output into its log."""
+    with quiet(Path(order.folder) / LOG):
+        if order.ranks == 1:
+            run_here(order, device, watch=watch, checkpoints=checkpoints)
+        else:
+            from atso_monai.engine.torchrun import run_ranks
+
+            run_ranks(order, device, watch=watch, checkpoints=checkpoints)
+
+
+def run_here(
+    order: Order,
+    device: str | None,
+    *,
+    watch: Sequence[Attachable] = (),
+    checkpoints: CheckpointFolder | None = None,
+    on_error: Callable[[Exception], None] | None = None,
+) -> None:
+    """The same in this process, which may be one of several ranks, with its output where that goes anyway."""
     overrides: dict[str, Any] = {"output_dir": "."}
     if device is not None and order.kind != "score":
         overrides["device"] = f"$torch.device('{device}')"
     folder = Path(order.folder)
-    with _threads(order.threads), _told_when_full(folder), quiet(folder / LOG):
-        run_config(folder, order.kind, overrides, watch, checkpoints, order.interval)
+    with _threads(order.threads), _told_when_full(folder):
+        run_config(folder, order.kind, overrides, watch, checkpoints, order.interval, on_error)
 
 
 def checkpoints_of(order: Order) -> CheckpointFolder:
@@ -124,23 +148,28 @@ def versions() -> dict[str, str]:
 
 def _settings(order: Order, device: str | None, began: float) -> dict[str, Any]:
     machine = {"python": platform.python_version(), "threads": order.threads, "workers": order.workers}
-    return {**versions(), **machine, "device": device or "auto", "began": began}
+    ranks = {"ranks": order.ranks} if order.kind == "train" else {}
+    return {**versions(), **machine, **ranks, "device": device or "auto", "began": began}
 
 
 @contextlib.contextmanager
 def _told_when_full(folder: Path) -> Iterator[None]:
-    """Name a full disk as such: torch and others have their own words for it."""
     try:
         yield
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and getattr(cause, "errno", None) not in FULL:
-            cause = cause.__cause__
-        if cause is None and shutil.disk_usage(folder).free > LITTLE:
+        if (told := told_when_full(error, folder)) is error:
             raise
-        raise AtsoError(
-            f"there is no space left on the disk of {folder}. Free some; what was finished is kept."
-        ) from error
+        raise told from error
+
+
+def told_when_full(error: Exception, folder: Path) -> Exception:
+    """Name a full disk as such: torch and others have their own words for it. Other errors come back as they are."""
+    cause: BaseException | None = error
+    while cause is not None and getattr(cause, "errno", None) not in FULL:
+        cause = cause.__cause__
+    if cause is None and shutil.disk_usage(folder).free > LITTLE:
+        return error
+    return AtsoError(f"there is no space left on the disk of {folder}. Free some; what was finished is kept.")
 
 
 @contextlib.contextmanager
@@ -154,13 +183,21 @@ def _threads(count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet(path: Path) -> Iterator[None]:
-    """Everything that the run prints or logs, native libraries included, goes to the step's own file; its error too."""
+def quiet(path: Path, rank: int | None = None) -> Iterator[None]:
+    """Everything that the run prints or logs, native libraries included, goes to the step's own file; its error too.
+
+    Args:
+        path: the file.
+        rank: number of this process where several write to the file at a time; it is begun anew by None alone.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    with path.open("w", encoding="utf-8") as file, _descriptors(file.fileno()):
+    if rank is None:
+        path.write_bytes(b"")
+    name = "" if rank is None else f"[rank {rank}] "
+    with path.open("a", encoding="utf-8") as file, _descriptors(file.fileno()):
         root.handlers[:] = [logging.StreamHandler(file)]
-        root.handlers[0].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+        root.handlers[0].setFormatter(logging.Formatter(f"%(asctime)s {name}%(name)s %(levelname)s: %(message)s"))
         root.setLevel(logging.INFO)
         try:
             yield
@@ -168,6 +205,7 @@ def quiet(path: Path) -> Iterator[None]:
             print(f"{stop}.", file=file)
             raise
         except BaseException:
+            file.write(name and f"{name}failed\n")
             traceback.print_exc(file=file)
             raise
         finally:

@@ -38,6 +38,7 @@ class Workplace:
         infer_bundle: root folder of another bundle that predicts.
         mapping: file that says which ids of the bundles play which part.
         label_suffix: how the names of the bundle's label files end.
+        ranks: processes inside each training.
         reduction: the reduced classes, and the one that each class belongs to; None where no step has them.
     """
 
@@ -58,6 +59,7 @@ class Workplace:
     infer_bundle: Path | None = None
     mapping: Path | None = None
     label_suffix: str = ".nii.gz"
+    ranks: int = 1
     reduction: LabelTable | None = None
 
     @property

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -158,3 +158,26 @@ def test_a_package_that_is_not_installed_has_no_state() -> None:
     absent, _ = optional_import("no_such_package_at_all")
     counter = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     assert stateful({"pd": absent, "optimizer": counter, "kind": torch.optim.SGD}) == {"optimizer": counter}
+
+
+@pytest.fixture
+def process_group() -> Iterator[None]:
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_a_network_that_is_wrapped_for_several_processes_is_kept_once(process_group: None) -> None:
+    network = torch.nn.Linear(2, 2)
+    wrapped = torch.nn.parallel.DistributedDataParallel(network)
+    assert stateful({"network": network, "distributed_network": wrapped}) == {"network": network}
+    assert stateful({"distributed_network": wrapped}) == {"distributed_network": network}
+
+
+def test_a_checkpoint_of_several_processes_is_not_for_one(training: Make, make_loader: Make) -> None:
+    first = training(make_loader("index"), **EVERY)
+    first.kill_at(3)
+    record, state = first.folder.load()
+    first.folder.save({**state, "others": [{"random": state["random"], "loader": state["loader"]}]}, 3, record.total)
+    with pytest.raises(CheckpointError, match="of a training in 2 processes, this one has 1"):
+        training(make_loader("index"), **EVERY)

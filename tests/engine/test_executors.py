@@ -15,6 +15,7 @@ import pytest
 
 from atso_monai.engine.executors import InlineExecutor, LocalExecutor
 from atso_monai.engine.processes import WorkerError, describe
+from atso_monai.engine.worker import Order
 from atso_monai.errors import AtsoError, CheckpointError
 
 HERE = Path(__file__).parent
@@ -38,7 +39,7 @@ def local(jobs: ModuleType) -> Iterator[LocalExecutor]:
 
 
 def test_inline_runs_at_once_in_this_process(jobs: ModuleType) -> None:
-    future = InlineExecutor("cuda:1").submit(jobs.echo, 7)
+    future = InlineExecutor(["cuda:1", "cuda:2"]).submit(jobs.echo, 7)
     assert future.done()
     assert future.result() == (7, "cuda:1", os.getpid())
 
@@ -97,6 +98,13 @@ def test_a_device_is_lent_to_one_call_at_a_time(jobs: ModuleType) -> None:
     for name in ("cuda:0", "cuda:1"):
         mine = sorted((began, ended) for device, began, ended in spans if device == name)
         assert all(ended <= began for (_, ended), (began, _) in itertools.pairwise(mine))
+
+
+def test_a_training_of_several_ranks_gets_several_devices(jobs: ModuleType) -> None:
+    order = Order("model/g0/axial", "train", "folder", "key", (), 1, ranks=2)
+    with LocalExecutor(2, ["cuda:0", "cuda:1", "cuda:2"]) as executor:
+        assert executor.submit(jobs.echo, order).result()[1] == "cuda:0,cuda:1"
+    assert InlineExecutor(["cpu", "cpu", "cpu"]).submit(jobs.echo, order).result()[1] == "cpu,cpu"
 
 
 def test_a_device_comes_back_after_a_failure(jobs: ModuleType) -> None:

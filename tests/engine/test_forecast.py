@@ -7,6 +7,7 @@ import pytest
 
 from atso_monai.engine import Plan, Scheme, build_plan
 from atso_monai.engine.forecast import Forecast, forecast, forecast_table, require_memory
+from atso_monai.engine.schedule import Room
 from atso_monai.engine.trial import Trials
 from atso_monai.errors import ConfigError
 from atso_monai.handlers import Measured
@@ -27,7 +28,7 @@ def plan(scheme: Callable[..., Scheme]) -> Plan:
 
 
 def found(plan: Plan, done: tuple[str, ...] = (), workers: int = 2) -> Forecast:
-    return forecast(plan, TRIALS, CASES, done=done, workers=workers, cache=9_000_000)
+    return forecast(plan, TRIALS, CASES, done=done, room=Room(workers), cache=9_000_000)
 
 
 def test_steps_are_told_by_their_length(plan: Plan) -> None:

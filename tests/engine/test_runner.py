@@ -15,6 +15,7 @@ from atso_monai.engine.executors import InlineExecutor
 from atso_monai.engine.orders import Draft
 from atso_monai.engine.record import Result, hash_files, why_not_done, write_result
 from atso_monai.engine.runner import walk
+from atso_monai.engine.schedule import Room
 from atso_monai.engine.worker import Order
 from atso_monai.errors import StepFailedError
 from atso_monai.files import hash_json
@@ -72,7 +73,7 @@ class Fake:
         write_result(folder, result)
         return asdict(result)
 
-    def walk(self, plan: Plan, executor: Executor | None = None, slots: int = 1) -> list[str]:
+    def walk(self, plan: Plan, executor: Executor | None = None, slots: int | Room = 1) -> list[str]:
         """Walk the plan and say what ran."""
         self.ran = []
         walk(
@@ -83,7 +84,7 @@ class Fake:
             execute=self.execute,
             gather=self.gather,
             listener=self,
-            slots=slots,
+            room=slots if isinstance(slots, Room) else Room(slots),
         )
         return self.ran
 
@@ -136,6 +137,15 @@ def test_slots_are_used_and_not_exceeded(fake: Fake) -> None:
     with ThreadPoolExecutor(8) as pool:
         fake.walk(plan, pool, slots=3)
     assert fake.most == 3
+
+
+def test_trainings_wait_for_all_their_devices(fake: Fake) -> None:
+    plan = Plan((*(Step(f"t{n}", "train", epochs=9) for n in range(3)), Step("p", "predict"), Step("q", "predict")))
+    fake.seconds = 0.05
+    with ThreadPoolExecutor(8) as pool:
+        ran = fake.walk(plan, pool, slots=Room(8, devices=3, ranks=2))
+    assert ran == ["t0", "t1", "t2", "p", "q"]  # none overtakes
+    assert fake.most == 2
 
 
 def test_long_trainings_go_first(fake: Fake) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from atso_monai.engine import Plan, Scheme, Step, build_plan
-from atso_monai.engine.schedule import Queue, critical_path, makespan, ranks
+from atso_monai.engine.schedule import Queue, Room, critical_path, makespan, ranks
 
 Make = Callable[..., Scheme]
 
@@ -82,6 +82,15 @@ def test_pieces_of_a_step_share_the_workers() -> None:
     assert makespan(plan, lambda _: 4.0, 2, lambda _: 2) == 4
     assert makespan(plan, lambda _: 4.0, 1, lambda _: 2) == 8
     assert critical_path(plan, lambda _: 4.0, lambda _: 4) == 2
+
+
+def test_trainings_of_several_ranks_share_the_devices() -> None:
+    trainings = Plan(tuple(Step(name, "train", epochs=1) for name in "abcd"))
+    assert makespan(trainings, lambda _: 2.0, Room(8, devices=4, ranks=2)) == 4
+    assert makespan(trainings, lambda _: 2.0, Room(8, devices=5, ranks=3)) == 8
+    assert makespan(trainings, lambda _: 2.0, Room(3, devices=8, ranks=2)) == 4
+    predictions = Plan(tuple(Step(name, "predict") for name in "abcd"))
+    assert makespan(predictions, lambda _: 2.0, Room(8, devices=4, ranks=2)) == 2
 
 
 def test_large_plans_are_scheduled_in_no_time(scheme: Make) -> None:

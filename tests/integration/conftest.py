@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -49,3 +52,17 @@ def finished(make_engine: Callable[..., Engine], tmp_path_factory: pytest.TempPa
 def copied(finished: Run, tmp_path: Path) -> Path:
     """A copy of the finished run in another folder."""
     return Path(shutil.copytree(finished.run_dir, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def tool() -> ModuleType:
+    """The benchmark that kills runs."""
+    file = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
+    sys.path.append(str(file.parent))  # it has a file beside it
+    spec = importlib.util.spec_from_file_location("kill_test", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["kill_test"] = module
+    spec.loader.exec_module(module)
+    return module

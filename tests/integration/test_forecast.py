@@ -20,3 +20,12 @@ def test_a_forecast_tries_real_steps_and_leaves_no_trace(make_engine: Callable[.
     assert found.seconds[later.makes] > found.seconds[first.makes]
     assert found.disk > 0 and found.cache > 0
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_of_two_ranks_is_tried_as_one(make_engine: Callable[..., Engine], tmp_path: Path) -> None:
+    settings = {"strategy": "supervised", "views": ["axial"], "executor": "inline", "devices": ["cpu", "cpu"]}
+    engine = make_engine(tmp_path / "run", **settings, ranks=2)
+    found = engine.forecast(seconds=0)
+    assert all(found.seconds[step.makes] > 0 for step in engine.plan().steps)
+    assert found.memory > 1e8
+    assert not (tmp_path / "run").exists()

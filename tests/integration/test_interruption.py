@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,19 +23,6 @@ SETTINGS = {
     "strategy": "supervised", "epochs": "2", "views": "[axial]", "checkpoint": "{iterations: 4}",
     "overrides": "{train: {epoch_length: 30, batch_size: 4, size: [24, 32, 24]}}",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def tool() -> ModuleType:
-    file = Path(__file__).parents[2] / "benchmarks" / "kill_test.py"
-    sys.path.append(str(file.parent))  # it has a file beside it
-    spec = importlib.util.spec_from_file_location("kill_test", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kill_test"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ def encoder(lite: bool = False) -> torch.nn.Module:
 @pytest.mark.parametrize("flat", [False, True])
 def test_files_with_either_kind_of_names(tmp_path: Path, flat: bool, lite: bool) -> None:
     torch.manual_seed(0)
-    source = {name: torch.rand_like(value.float()).to(value.dtype) for name, value in encoder(lite).state_dict().items()}
+    source = {
+        name: torch.rand_like(value.float()).to(value.dtype) for name, value in encoder(lite).state_dict().items()
+    }
     named = {re.sub(r"_blocks\.\d+\.", "_blocks.", n): v for n, v in source.items()} if flat else source
     torch.save(named, tmp_path / "b0.pth")
     found = load_efficientnet(encoder(lite), tmp_path / "b0.pth").state_dict()
