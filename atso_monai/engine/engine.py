@@ -42,6 +42,7 @@ from atso_monai.engine.scheme import Scheme, at_least, checkpoint_interval, know
 from atso_monai.engine.shards import draft_in_shards, gather
 from atso_monai.engine.status import recorded_steps
 from atso_monai.engine.strategies import build_plan
+from atso_monai.engine.summary import summary
 from atso_monai.engine.tracker import Tracker, require_trackers, sinks
 from atso_monai.engine.trial import run_trials
 from atso_monai.engine.worker import run_step
@@ -332,7 +333,7 @@ class Engine:
     def _deliver(self, plan: Plan, place: Workplace) -> Run:
         rows = tables.collect(self.run_dir, plan)
         tables.write_metrics(self.run_dir / "metrics.csv", rows)
-        text = tables.summary(plan, rows)
+        text = summary(plan, rows)
         write_text(self.run_dir / "summary.txt", text + "\n")
         outcome = plan.outcomes[0]
         bundle = deliver_bundle(place, outcome, text)

@@ -13,6 +13,7 @@ from atso_monai.engine.tables import align
 from atso_monai.errors import AtsoError, ConfigError, PrepareError, one_of
 from atso_monai.files import atomic_path
 from atso_monai.review.compare import FEWEST, Difference, adjusted, interval_text, p_text, paired_difference, sentence
+from atso_monai.review.measures import MEASURES, measured, without_surface
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, Scores, final_scores
 from atso_monai.review.read_run import ReadRun
 from atso_monai.volume_file import inspect_volume
@@ -48,12 +49,14 @@ class Comparison:
         label: a class, or ``foreground``.
         differences: the first arm minus each other one.
         notes: what was left out, and why.
+        metric: ``dsc``, ``hd95`` or ``assd``.
     """
 
     which: str
     label: str
     differences: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
+    metric: str = "dsc"
 
 
 def arms_of(runs: Sequence[ReadRun], strategies: Sequence[str] = ()) -> list[Arm]:
@@ -91,42 +94,68 @@ def _names(runs: Sequence[ReadRun]) -> list[str]:
     return [f"{n if short.count(n) == 1 else r.run_dir}: " for n, r in zip(short, runs, strict=True)]
 
 
-def compare(arms: Sequence[Arm], which: str, label: str | None = None) -> Comparison:
+def compare(arms: Sequence[Arm], which: str, label: str | None = None, metric: str = "dsc") -> Comparison:
     """The first arm minus each other one, on the cases that they share.
+
+    Distances are compared on the cases that have one in both arms; how many have none is a note for each arm.
 
     Raises:
         ComparisonError: when two arms share no case with a known truth, or an id names different scans.
-        ConfigError: for a label that the runs do not have.
+        ConfigError: for a label that the runs do not have, or another metric.
     """
     one_of("set", which, SETS)
+    one_of("metric", metric, list(MEASURES))
     chosen = _label([arm.run for arm in arms], label)
     notes = list(dict.fromkeys(note for arm in arms[1:] for note in _same_cases(arms[0].run, arm.run, which)))
-    scores = {arm.name: final_scores(arm.run, arm.outcome, which, chosen) for arm in arms}
+    scores = {arm.name: final_scores(arm.run, arm.outcome, which, chosen, metric) for arm in arms}
+    notes += _without(scores, metric)
+    known = {name: measured(found) for name, found in scores.items()}
     left, differences = arms[0].name, []
     for arm in arms[1:]:
-        _require_common(scores, left, arm.name, which)
-        differences.append(paired_difference(left, arm.name, scores[left], scores[arm.name]))
+        _require_common(known, left, arm.name, which, metric)
+        differences.append(paired_difference(left, arm.name, known[left], known[arm.name], metric))
     if which == REFERENCE and any(arm.outcome.strategy == "oracle" for arm in arms):
         notes.append("oracle was trained on the true labels of these reference cases.")
-    return Comparison(which, chosen, tuple(adjusted(differences)), tuple(notes))
+    return Comparison(which, chosen, tuple(adjusted(differences)), tuple(notes), metric)
 
 
-def compare_all(arms: Sequence[Arm], sets: Sequence[str] = (), label: str | None = None) -> list[Comparison]:
+def _without(scores: Mapping[str, Scores], metric: str) -> list[str]:
+    """How many cases of each arm have no distance, where any has none: the comparison is blind to them."""
+    counts = {name: without_surface(list(found.values())) for name, found in scores.items()}
+    if not any(counts.values()):
+        return []
+    said = ", ".join(f"{name}: {words or '0 without'}" for name, words in counts.items())
+    return [
+        f"Cases in which prediction or truth is empty have no {MEASURES[metric].title} and are in no number here "
+        f"({said}). DSC counts them."
+    ]
+
+
+def compare_all(
+    arms: Sequence[Arm], sets: Sequence[str] = (), label: str | None = None, metric: str = "dsc"
+) -> list[Comparison]:
     """:func:`compare` on each of ``sets``; with none given, on every one that has known truth.
 
     Raises:
         ComparisonError: when none of the sets can be compared.
     """
     if sets:
-        return [compare(arms, which, label) for which in sets]
+        return [compare(arms, which, label, metric) for which in sets]
     chosen = _label([arm.run for arm in arms], label)
-    known = [w for w in SETS if all(final_scores(arm.run, arm.outcome, w, chosen) for arm in arms)]
+    one_of("metric", metric, list(MEASURES))
+    known = [w for w in SETS if all(measured(final_scores(a.run, a.outcome, w, chosen, metric)) for a in arms)]
     if not known:
         raise ComparisonError(
-            "There is no DSC to compare: no truth is known for test or reference cases of all that is compared, or "
-            "the steps that score it are not done. `atso status RUN` tells how far a run is."
+            f"There is no {MEASURES[metric].title} to compare: no truth is known for test or reference cases of all "
+            "that is compared, or the steps that score it are not done. `atso status RUN` tells how far a run is."
+            f"{_older(metric)}"
         )
-    return [compare(arms, which, label) for which in known]
+    return [compare(arms, which, label, metric) for which in known]
+
+
+def _older(metric: str) -> str:
+    """The way out for runs that were scored before there were distances."""
+    return " Runs made by a version without distances get them when their command is given again." * (metric != "dsc")
 
 
 def _label(runs: Sequence[ReadRun], label: str | None) -> str:
@@ -138,17 +167,17 @@ def _label(runs: Sequence[ReadRun], label: str | None) -> str:
     return chosen
 
 
-def _require_common(scores: Mapping[str, Scores], left: str, right: str, which: str) -> None:
+def _require_common(scores: Mapping[str, Scores], left: str, right: str, which: str, metric: str) -> None:
     missing = [name for name in (left, right) if not scores[name]]
     if missing:
         raise ComparisonError(
-            f"{missing[0]} has no DSC on {NAMES[which]}: there is no known truth, or the steps that score it are not "
-            f"done. Try --on {REFERENCE if which == TEST else TEST}."
+            f"{missing[0]} has no {MEASURES[metric].title} on {NAMES[which]}: there is no known truth, or the steps "
+            f"that score it are not done. Try --on {REFERENCE if which == TEST else TEST}.{_older(metric)}"
         )
     if not scores[left].keys() & scores[right].keys():
         raise ComparisonError(
-            f"{left} and {right} have no case of {NAMES[which]} in common. Compare runs that were tested on the same "
-            "cases: start them from one cohort file (atso run --cohort FILE)."
+            f"{left} and {right} have no case of {NAMES[which]} with a {MEASURES[metric].title} in common. Compare runs "
+            "that were tested on the same cases: start them from one cohort file (atso run --cohort FILE)."
         )
 
 
@@ -191,7 +220,9 @@ def _content(image: Path) -> str:
 
 def comparison_text(found: Comparison) -> str:
     """The table and the sentences."""
-    lines = [["difference, DSC points", "n", "left", "right", "mean", "95% interval", "p", "wins:losses", "verdict"]]
+    measure = MEASURES[found.metric]
+    unit = measure.unit if found.metric == "dsc" else f"{measure.title} in {measure.unit} (smaller is better)"
+    lines = [[f"difference, {unit}", "n", "left", "right", "mean", "95% interval", "p", "wins:losses", "verdict"]]
     for d in found.differences:
         lines.append([
             f"{d.left} - {d.right}", str(d.cases), f"{d.left_mean:.1f}", f"{d.right_mean:.1f}", f"{d.mean:+.2f}",

@@ -30,8 +30,7 @@ def read_series(folder: Path) -> tuple[list[Dataset], Grid]:
         PrepareError: when the folder holds no series that can be read, or one without the identifiers that a
             segmentation refers to.
     """
-    datasets = [d for path in sorted(folder.iterdir()) if path.is_file() and (d := _header(path)) is not None]
-    _require_identifiers(datasets, folder)
+    datasets = headers(folder)
     array, affine = read_volume(folder)
     lps, slices = RAS_TO_LPS @ affine, array.shape[2]
     datasets.sort(key=lambda d: float(np.dot(lps[:3, 2], _position(d))))
@@ -39,6 +38,17 @@ def read_series(folder: Path) -> tuple[list[Dataset], Grid]:
     if len(datasets) != slices or np.abs(places - [_position(d) for d in datasets]).max() > _OFF_MM:
         raise PrepareError(f"The {len(datasets)} DICOM images in {folder} are not its {slices} slices.")
     return datasets, (array.shape, affine)
+
+
+def headers(folder: Path) -> list[Dataset]:
+    """Headers of the images in a folder (no pixels), in the order of their files.
+
+    Raises:
+        PrepareError: when one is without the identifiers that a segmentation refers to.
+    """
+    datasets = [d for path in sorted(folder.iterdir()) if path.is_file() and (d := _header(path)) is not None]
+    _require_identifiers(datasets, folder)
+    return datasets
 
 
 def _header(path: Path) -> Dataset | None:
