@@ -34,7 +34,7 @@ def predict(
 ) -> list[Path]:
     """Label scans: one ``<name>.nii.gz`` per scan, on the scan's own grid with its own affine.
 
-    Beside them, ``volumes.csv`` says how large each class is (:mod:`atso_monai.volume_table`); it grows with every scan.
+    Beside them, ``volumes.csv`` says how large each class is (:mod:`atso_monai.volume_table`), scan by scan.
     A bundle whose ``label_suffix`` is ``.png`` takes pictures and writes one ``<name>.png`` per picture.
 
     Args:

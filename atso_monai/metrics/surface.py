@@ -24,7 +24,7 @@ LEAF = 32
 class SurfaceDistances:
     """How far two surfaces are apart, in mm; smaller is better.
 
-    Without a surface there is no distance: both numbers are NaN where both volumes are empty, and infinite where one is.
+    Without a surface there is no distance: both numbers are NaN where both volumes are empty, infinite where one is.
 
     Attributes:
         hd95: 95th percentile Hausdorff distance: the larger one of the two directions' 95th percentiles.

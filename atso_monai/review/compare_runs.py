@@ -13,7 +13,7 @@ from atso_monai.engine.tables import align
 from atso_monai.errors import AtsoError, ConfigError, PrepareError, one_of
 from atso_monai.files import atomic_path
 from atso_monai.review.compare import FEWEST, Difference, adjusted, interval_text, p_text, paired_difference, sentence
-from atso_monai.review.measures import MEASURES, measured, without_surface
+from atso_monai.review.measures import MEASURES, measured
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, Scores, final_scores
 from atso_monai.review.read_run import ReadRun
 from atso_monai.volume_file import inspect_volume
@@ -121,10 +121,10 @@ def compare(arms: Sequence[Arm], which: str, label: str | None = None, metric: s
 
 def _without(scores: Mapping[str, Scores], metric: str) -> list[str]:
     """How many cases of each arm have no distance, where any has none: the comparison is blind to them."""
-    counts = {name: without_surface(list(found.values())) for name, found in scores.items()}
-    if not any(counts.values()):
+    missing = {name: len(found) - len(measured(found)) for name, found in scores.items()}
+    if not any(missing.values()):
         return []
-    said = ", ".join(f"{name}: {words or '0 without'}" for name, words in counts.items())
+    said = ", ".join(f"{name}: {count} of {len(scores[name])} without" for name, count in missing.items())
     return [
         f"Cases in which prediction or truth is empty have no {MEASURES[metric].title} and are in no number here "
         f"({said}). DSC counts them."
@@ -176,8 +176,8 @@ def _require_common(scores: Mapping[str, Scores], left: str, right: str, which: 
         )
     if not scores[left].keys() & scores[right].keys():
         raise ComparisonError(
-            f"{left} and {right} have no case of {NAMES[which]} with a {MEASURES[metric].title} in common. Compare runs "
-            "that were tested on the same cases: start them from one cohort file (atso run --cohort FILE)."
+            f"{left} and {right} have no case of {NAMES[which]} with {MEASURES[metric].title} in common. Compare "
+            "runs that were tested on the same cases: start them from one cohort file (atso run --cohort FILE)."
         )
 
 

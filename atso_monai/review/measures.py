@@ -40,6 +40,6 @@ def measured(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def without_surface(values: Sequence[float]) -> str:
-    """How many of some values are no numbers, such as ``1 of 8 without``; empty where all are."""
+    """How many of some values are no numbers, such as ``1 of 8 without``; empty where each is one."""
     missing = sum(not isfinite(value) for value in values)
     return f"{missing} of {len(values)} without" if missing else ""

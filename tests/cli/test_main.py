@@ -158,6 +158,33 @@ def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest
     assert "WARNING: 1 of 1 hold class 0 alone, first b.nii.gz" in shown
 
 
+def test_predict_as_dicom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[Any] = []
+
+    def predict(*arguments: Any, **options: Any) -> list[Path]:
+        calls.append((arguments, options))
+        return []
+
+    monkeypatch.setattr("atso_monai.review.export.predicted.predict_dicom_seg", predict)
+    (tmp_path / "volumes.csv").write_text("")
+    assert main(["predict", "r", "series", "--to", str(tmp_path), "--dicom-seg"]) == 0
+    assert calls == [((Path("r"), [Path("series")], tmp_path), {"device": None})]
+    assert f"volumes in {tmp_path / 'volumes.csv'}" in capsys.readouterr().out
+
+
+def test_the_help_says_what_the_words_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    from atso_monai.engine.scheme import STRATEGIES
+
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for word in (*STRATEGIES, "reference fold", "generation", "pseudo label", "snapshot", "step"):
+        assert f"  {word} " in shown or f", a {word} " in shown or f" {word} " in shown, word
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "atso --help" in capsys.readouterr().out
+
+
 def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[Any] = []
 

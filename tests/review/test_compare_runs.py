@@ -116,3 +116,50 @@ def test_the_csv_holds_what_was_printed(run: ReadRun, tmp_path: Path) -> None:
     assert [(r["set"], r["right"], float(r["mean"])) for r in rows] == [
         (one.which, d.right, d.mean) for one in found for d in one.differences
     ]
+
+
+# --- distances
+
+
+def test_distances_of_one_run(run: ReadRun) -> None:
+    (found,) = compare_all(arms_of([run], ["atso", "stso"]), ["test"], "front", "hd95")
+    values = {
+        name: {
+            r["case"]: float(r["value"])
+            for r in run.rows
+            if (r["strategy"], r["set"], r["label"], r["metric"]) == (name, "test", "front", "hd95")
+            and r["generation"] == {"atso": "final", "stso": "2"}[name]
+        }
+        for name in ("atso", "stso")
+    }
+    assert found.differences[0].mean == pytest.approx(
+        fmean(values["atso"][case] - values["stso"][case] for case in values["stso"])
+    )
+    text = comparison_text(found)
+    assert "difference, HD95 in mm (smaller is better)" in text
+    assert "have no" not in text
+    with pytest.raises(ConfigError, match="metric must be one of dsc, hd95, assd"):
+        compare(arms_of([run]), "test", None, "hd100")
+
+
+def test_cases_without_a_distance_are_told_of_each_arm(run: ReadRun) -> None:
+    """One case of STSO has none: it is in no number, and that is said."""
+    lost = run.cohort.test[0].id
+    rows = [
+        {**r, "value": "inf"} if (r["strategy"], r["case"], r["metric"]) == ("stso", lost, "hd95") else r
+        for r in run.rows
+    ]
+    found = compare(arms_of([replace(run, rows=rows)]), "test", None, "hd95")
+    assert [d.cases for d in found.differences] == [3, 2, 3]
+    (note,) = [note for note in found.notes if "empty" in note]
+    assert "atso: 0 of 3 without, supervised: 0 of 3 without, stso: 1 of 3 without" in note
+    assert "DSC counts them" in note
+
+
+def test_runs_of_an_older_version_have_no_distances(run: ReadRun) -> None:
+    before = replace(run, rows=[r for r in run.rows if r["metric"] not in ("hd95", "assd")])
+    assert len(compare_all(arms_of([before]))) == 2
+    with pytest.raises(ComparisonError, match=r"no HD95 to compare.*version without distances"):
+        compare_all(arms_of([before]), (), None, "hd95")
+    with pytest.raises(ComparisonError, match=r"has no ASSD on the test set.*version without distances"):
+        compare(arms_of([before]), "test", None, "assd")

@@ -135,6 +135,15 @@ def test_pictures_and_charts_speak(page: Page) -> None:
         assert words in page.text
 
 
+def test_distances_of_surfaces_and_what_older_runs_lack(page: Page, run: ReadRun, tmp_path: Path) -> None:
+    for words in ("Distances of surfaces (smaller is better)", "Test HD95, mm", "Test ASSD, mm", "; HD95 "):
+        assert words in page.text
+    rows = [row for row in run.rows if row["metric"] not in ("hd95", "assd")]
+    before = page_of([replace(run, rows=rows)], tmp_path / "r.html").text
+    assert "HD95, mm" not in before and "its command, given again, measures them" in before
+    assert "given again" not in page.text
+
+
 def test_without_any_truth_it_says_what_cannot_be_known(make_run: Make, bare_cohort: Cohort, tmp_path: Path) -> None:
     page = page_of([make_run(tmp_path / "run", bare_cohort, compare=("stso",))], tmp_path / "r.html")
     for words in (

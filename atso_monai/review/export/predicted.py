@@ -39,7 +39,7 @@ def predict_dicom_seg(
     bundle, folder = bundle_folder(Path(model)), Path(to).absolute()
     classes = {index: name for index, name in class_names(bundle).items() if index}
     if not classes:
-        raise ConfigError(f"{bundle}/configs/metadata.json names no classes (channel_def), which segments are named by.")
+        raise ConfigError(f"{bundle}/configs/metadata.json names no classes (channel_def): segments need names.")
     series = _series(scans(images))
     targets = {name: folder / f"{name}.dcm" for name in series}
     if existing := [path for path in targets.values() if path.exists()]:
