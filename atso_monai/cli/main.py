@@ -31,17 +31,18 @@ COMMANDS = (demo, prepare, check, run, plan, status, slurm, predict, report, com
 WORDS = """\
 the words:
   labelled set S     scans with labels; every model trains on them
-  reference set R    scans without; each gets a pseudo label, a label that a model made
+  reference set R    scans without; each gets a pseudo label
+  pseudo label       a label that a model made
   test set E         scans with labels that no model trains on
   reference fold     a part of R: f1, f2, ...
   generation         one round of labelling R and training anew; 0 is the model of S alone
-  strategy           who labels R for whom:
-    atso               each fold is labelled by a model that did not train on it; students start anew
-    stso               the last model labels all of R; students start anew
+  strategy           what models learn from:
+    atso               S and R; each fold is labelled by a model that did not train on it; students start anew
+    stso               S and R; the last model labels all of R; students start anew
     self_learning      the same, but a student goes on from its teacher's weights
     supervised         S alone
-    supervised_matched S alone, with as many steps as atso spends in all
-    oracle             R with its true labels, where they are known
+    supervised_matched S alone, with as many steps as the strategy compared spends in all
+    oracle             S and R, with the true labels of R, where they are known
   snapshot           early weights of the first model that students may start from (--start snapshot)
   step               one training, prediction or scoring, in a folder of its own
 """

@@ -105,7 +105,7 @@ def mean_scores(file: Path) -> dict[str, float]:
                 cases = f"{row['set']} {row['fold']}" if row["fold"] else row["set"]
                 name = "/".join((row["metric"], cases, row["model"], row["label"].replace("/", "_")))
                 values.setdefault(re.sub(r"[^\w.\- /]", "_", name), []).append(float(row["value"]))
-    means = {}
+    means: dict[str, float] = {}
     for name, found in values.items():
         known = [value for value in found if isfinite(value)]
         means |= {name: fmean(known)} if known else {}

@@ -179,7 +179,7 @@ def test_the_help_says_what_the_words_mean(capsys: pytest.CaptureFixture[str]) -
         main(["--help"])
     shown = capsys.readouterr().out
     for word in (*STRATEGIES, "reference fold", "generation", "pseudo label", "snapshot", "step"):
-        assert f"  {word} " in shown or f", a {word} " in shown or f" {word} " in shown, word
+        assert f"\n  {word} " in shown or f"\n    {word} " in shown, word
     with pytest.raises(SystemExit):
         main(["run", "--help"])
     assert "atso --help" in capsys.readouterr().out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from atso_monai.metrics import surface_distances
 from atso_monai.review.outcomes import TEST, final_scores
 from atso_monai.review.read_run import ReadRun, predictions_on_test
+from atso_monai.review.report import write_report
 from atso_monai.review.report.distances import case_distance_table, distance_table, in_words, millimetres
 from atso_monai.review.report.tiles import tiles
 
@@ -82,6 +84,14 @@ def test_an_older_run_has_none(run: ReadRun) -> None:
     assert in_words(before, TEST, "foreground") == ""
     assert "HD95" not in tiles(before)[0].detail
     assert not any("HD95" in str(vars(tile)) for tile in tiles(before))
+
+
+def test_the_page_shows_them_and_says_what_older_runs_lack(run: ReadRun, tmp_path: Path) -> None:
+    page = write_report([run], tmp_path / "new.html").read_text(encoding="utf-8")
+    before = write_report([older(run)], tmp_path / "old.html").read_text(encoding="utf-8")
+    for words in ("Distances of surfaces (smaller is better)", "Test HD95, mm", "Test ASSD, mm", "; HD95 "):
+        assert words in page and words not in before
+    assert "its command, given again, measures them" in before and "given again" not in page
 
 
 def test_smaller_is_better_in_its_colour(run: ReadRun, monkeypatch: pytest.MonkeyPatch) -> None:
