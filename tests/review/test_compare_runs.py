@@ -68,38 +68,6 @@ def test_runs_of_the_same_test_cases(run: ReadRun, own_run: ReadRun) -> None:
     assert found.differences[0].mean == 0
 
 
-def test_other_splits_are_compared_on_common_cases_and_that_is_said(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
-) -> None:
-    whole = make_cohort(dataset_dir)
-    fewer = replace(whole, test=whole.test[:2])
-    (found,) = compare_all(arms_of([run, make_run(tmp_path / "run", fewer)]), ["test"])
-    assert found.differences[0].cases == 2
-    assert any("different splits" in note for note in found.notes)
-    assert any("2 common cases of 3" in note for note in found.notes)
-
-
-def test_no_common_case_is_refused(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
-) -> None:
-    whole = make_cohort(dataset_dir)
-    other = replace(whole, test=whole.labelled, labelled=whole.test)
-    with pytest.raises(ComparisonError, match="in common"):
-        compare(arms_of([run, make_run(tmp_path / "run", other)]), "test")
-
-
-def test_one_id_for_two_scans_is_refused(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], new_dataset: Path, tmp_path: Path
-) -> None:
-    other = make_cohort(new_dataset)
-    copies = make_run(tmp_path / "copies", other)
-    assert compare(arms_of([run, copies]), "test").differences[0].cases == 3  # other files, the same scans
-    first, second = other.test[:2]
-    first.image.write_bytes(second.image.read_bytes())
-    with pytest.raises(ComparisonError, match="is another scan in"):
-        compare(arms_of([run, copies]), "test")
-
-
 def test_without_truth_there_is_nothing_to_compare(make_run: Make, bare_cohort: Cohort, tmp_path: Path) -> None:
     arms = arms_of([make_run(tmp_path / "run", bare_cohort, compare=("stso",))])
     with pytest.raises(ComparisonError, match="no truth is known"):
@@ -154,6 +122,18 @@ def test_cases_without_a_distance_are_told_of_each_arm(run: ReadRun) -> None:
     (note,) = [note for note in found.notes if "empty" in note]
     assert "atso: 0 of 3 without, supervised: 0 of 3 without, stso: 1 of 3 without" in note
     assert "DSC counts them" in note
+
+
+def test_an_arm_without_any_distance_is_not_compared(run: ReadRun) -> None:
+    def lost(*strategies: str) -> ReadRun:
+        rows = [{**r, "value": "inf"} if r["metric"] == "hd95" and r["strategy"] in strategies else r for r in run.rows]
+        return replace(run, rows=rows)
+
+    (found,) = compare_all(arms_of([lost("stso")]), ["test"], None, "hd95")
+    assert [d.right for d in found.differences] == ["supervised", "oracle"]
+    assert "atso and stso are not compared: no case has HD95 in both." in found.notes
+    with pytest.raises(ComparisonError, match=r"atso: 3 of 3 without.* DSC counts them\."):
+        compare_all(arms_of([lost("atso")]), (), None, "hd95")
 
 
 def test_runs_of_an_older_version_have_no_distances(run: ReadRun) -> None:

@@ -11,8 +11,8 @@ from scipy import stats
 
 from atso_monai.engine.tables import epochs_of, generation_cells
 from atso_monai.errors import AtsoError
+from atso_monai.review.common_cases import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare import FEWEST, Difference, claim, interval_text
-from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare_runs import Comparison, arms_of, compare
 from atso_monai.review.measures import measured
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
