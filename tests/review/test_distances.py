@@ -16,7 +16,7 @@ from atso_monai.metrics import surface_distances
 from atso_monai.review.outcomes import TEST, final_scores
 from atso_monai.review.read_run import ReadRun, predictions_on_test
 from atso_monai.review.report import write_report
-from atso_monai.review.report.distances import case_distance_table, distance_table, in_words, millimetres
+from atso_monai.review.report.distances import case_distance_tables, distance_table, in_words, millimetres
 from atso_monai.review.report.tiles import tiles
 
 Make = Callable[..., ReadRun]
@@ -61,8 +61,8 @@ def test_every_strategy_and_label_has_a_row(run: ReadRun) -> None:
 def test_a_case_without_a_distance_is_counted(run: ReadRun, value: str) -> None:
     case = run.cohort.test[0].id
     partly = changed(run, "hd95", case, value)
-    table, cases = distance_table(partly), case_distance_table(partly)
-    assert table is not None and cases is not None
+    table, cases = distance_table(partly), case_distance_tables(partly)[0]
+    assert table is not None
     cell = table.rows[0][2]
     rest = [v for c, v in final_scores(run, run.outcome, TEST, "foreground", "hd95").items() if c != case]
     assert cell.detail == "1 of 3 without"
@@ -70,6 +70,7 @@ def test_a_case_without_a_distance_is_counted(run: ReadRun, value: str) -> None:
     assert "(1 of 3 without)" in in_words(partly, TEST, "foreground")
     row = next(row for row in cases.rows if row[0].words == case)
     assert row[1].words == ("both empty" if value == "nan" else "one empty")
+    assert table.rows[3][3].detail == "too few cases, n = 2"  # of ATSO and the next strategy
 
 
 def test_a_case_without_a_distance_sorts_behind_the_largest() -> None:
@@ -77,10 +78,19 @@ def test_a_case_without_a_distance_sorts_behind_the_largest() -> None:
     assert [cell.sort for cell in order] == sorted(cell.sort for cell in order if cell.sort is not None)
 
 
+def test_a_run_of_empty_predictions_alone(run: ReadRun) -> None:
+    rows = [{**r, "value": "inf"} if r["metric"] in ("hd95", "assd") else r for r in run.rows]
+    lost = replace(run, rows=rows)
+    table = distance_table(lost)
+    assert table is not None
+    assert {(row[2].words, row[2].detail) for row in table.rows} == {("–", "3 of 3 without")}
+    assert in_words(lost, TEST, "foreground") == "no HD95 (3 of 3 without)"
+
+
 def test_an_older_run_has_none(run: ReadRun) -> None:
     before = older(run)
     assert distance_table(before) is None
-    assert case_distance_table(before) is None
+    assert case_distance_tables(before) == []
     assert in_words(before, TEST, "foreground") == ""
     assert "HD95" not in tiles(before)[0].detail
     assert not any("HD95" in str(vars(tile)) for tile in tiles(before))
@@ -89,7 +99,7 @@ def test_an_older_run_has_none(run: ReadRun) -> None:
 def test_the_page_shows_them_and_says_what_older_runs_lack(run: ReadRun, tmp_path: Path) -> None:
     page = write_report([run], tmp_path / "new.html").read_text(encoding="utf-8")
     before = write_report([older(run)], tmp_path / "old.html").read_text(encoding="utf-8")
-    for words in ("Distances of surfaces (smaller is better)", "Test HD95, mm", "Test ASSD, mm", "; HD95 "):
+    for words in ("Distances of surfaces (smaller is better)", "Test HD95, mm (n = 3)", "Test ASSD, mm", "; HD95 "):
         assert words in page and words not in before
     assert "its command, given again, measures them" in before and "given again" not in page
 

@@ -30,7 +30,8 @@ def distance_table(run: ReadRun) -> Table | None:
     ]
     head = ["Strategy", "Label"]
     for which in SETS:
-        head += [f"{WORDS[which]} HD95, mm", f"{own} minus this, mm", f"{WORDS[which]} ASSD, mm"]
+        n = max(len(final_scores(run, o, which, run.main_label, "hd95")) for o in run.plan.outcomes)
+        head += [f"{WORDS[which]} HD95, mm (n = {n})", f"{own} minus this, HD95, mm", f"{WORDS[which]} ASSD, mm"]
     caption = (
         "Distances of surfaces (smaller is better): mean ± standard deviation over cases; “without”: cases in which "
         "prediction or truth is empty, which have no distance and are in no mean here"
@@ -42,7 +43,8 @@ def _cells(run: ReadRun, outcome: Outcome, label: str, found: Comparisons) -> li
     cells = []
     for which in SETS:
         hd95, assd = (list(final_scores(run, outcome, which, label, metric).values()) for metric in DISTANCES)
-        cells += [_spread(hd95), difference(found.get((which, label)), outcome.strategy), _spread(assd)]
+        apart = difference(found.get((which, label)), outcome.strategy, len(hd95))
+        cells += [_spread(hd95), apart, _spread(assd)]
     return cells
 
 
@@ -54,29 +56,29 @@ def _spread(values: Sequence[float]) -> Cell:
 
 
 def in_words(run: ReadRun, which: str, label: str) -> str:
-    """Means of what the run's own strategy leaves, such as ``HD95 4.2 mm, ASSD 1.1 mm``; empty without any."""
+    """Means of what the run's own strategy leaves, such as ``HD95 4.2 mm, ASSD 1.1 mm``; empty where not measured."""
     found = {metric: final_scores(run, run.outcome, which, label, metric) for metric in DISTANCES}
     known = {metric: measured(scores).values() for metric, scores in found.items()}
     words = [f"{MEASURES[metric].title} {fmean(values):.2f} mm" for metric, values in known.items() if values]
     missing = without_surface(list(found["hd95"].values()))
-    return ", ".join(words) + (f" ({missing})" if words and missing else "")
+    return (", ".join(words) or "no HD95" * bool(missing)) + (f" ({missing})" if missing else "")
 
 
-def case_distance_table(run: ReadRun) -> Table | None:
-    """HD95 and ASSD of every test case by each strategy, or None where none is known."""
+def case_distance_tables(run: ReadRun) -> list[Table]:
+    """HD95, and ASSD, of every test case by each strategy; nothing where none was measured."""
+    return [table for metric in DISTANCES if (table := _case_table(run, metric)) is not None]
+
+
+def _case_table(run: ReadRun, metric: str) -> Table | None:
     label = run.main_label
-    scores = {
-        (outcome.strategy, metric): final_scores(run, outcome, TEST, label, metric)
-        for outcome in run.plan.outcomes
-        for metric in DISTANCES
-    }
-    scores = {column: found for column, found in scores.items() if found}
+    scores = {o.strategy: final_scores(run, o, TEST, label, metric) for o in run.plan.outcomes}
+    scores = {strategy: found for strategy, found in scores.items() if found}
     cases = sorted({case for found in scores.values() for case in found})
     if not cases:
         return None
     rows = tuple((Cell(case), *(millimetres(found.get(case)) for found in scores.values())) for case in cases)
-    head = ("Case", *(f"{NAMES[strategy]}, {MEASURES[metric].title}" for strategy, metric in scores))
-    return Table(f"All {len(cases)} test cases: distances of surfaces in mm, {label}", head, rows, sortable=True)
+    head = ("Case", *(NAMES[strategy] for strategy in scores))
+    return Table(f"All {len(cases)} test cases: {MEASURES[metric].title} in mm, {label}", head, rows, sortable=True)
 
 
 def millimetres(value: float | None) -> Cell:

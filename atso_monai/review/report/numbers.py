@@ -122,14 +122,18 @@ def outcome_table(run: ReadRun, found: Comparisons) -> Table:
     return Table(caption, head, tuple(rows), sortable=True)
 
 
-def difference(found: Comparison | None, strategy: str) -> Cell:
-    """The run's own strategy minus another, with interval and verdict; a dash where they are not compared."""
+def difference(found: Comparison | None, strategy: str, scored: int = 0) -> Cell:
+    """The run's own strategy minus another, with interval and verdict; a dash where they are not compared.
+
+    Where fewer cases than were ``scored`` have a number in both, their number stands beside the verdict.
+    """
     d = next((d for d in found.differences if d.right == strategy), None) if found else None
     if d is None:
         return Cell("–", -1e9, "num")
     between = interval_text(d, 1)
     kind = {"better": "num better", "worse": "num worse"}.get(d.verdict, "num")
-    return Cell(signed(f"{d.mean:+.1f}{f' ({between})' if between else ''}"), d.mean, kind, d.verdict)
+    verdict = d.verdict + (f", n = {d.cases}" if d.cases < scored else "")
+    return Cell(signed(f"{d.mean:+.1f}{f' ({between})' if between else ''}"), d.mean, kind, verdict)
 
 
 def signed(words: str) -> str:

@@ -61,7 +61,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
     run, label = runs[0], runs[0].main_label
     queue = review_queue(run)
     differences = numbers.comparisons(run)
-    test_cases = [t for t in (cases.case_score_table(run), distances.case_distance_table(run)) if t is not None]
+    test_cases = cases.case_score_table(run)
     return {
         "begin": Markup(BEGIN),
         "style": Markup((HERE / "style.css").read_text(encoding="utf-8")),
@@ -86,7 +86,11 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "galleries": _galleries(run, queue),
         "colours": legend_words(run.classes),
         "classes": class_legend(run.classes),
-        "case_tables": [cases.reference_table(run, queue), *test_cases],
+        "case_tables": [
+            cases.reference_table(run, queue),
+            *([test_cases] if test_cases else []),
+            *distances.case_distance_tables(run),
+        ],
         "facts": facts.facts(run),
         "time": [facts.hours_by_kind(run), facts.hours_table(run)],
     }
