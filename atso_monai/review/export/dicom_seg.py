@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,15 @@ def write_segmentation(to: Path, source: Path, label: Path, classes: Mapping[int
     series, grid = read_series(source)
     array, affine = read_label(label, classes)
     turned = on_series(label, array, affine, source, grid)
-    _segmentation(series, turned.transpose(2, 1, 0), classes, origin).save_as(to)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The string .* is unlikely to represent")  # names of patients
+            document = _segmentation(series, turned.transpose(2, 1, 0), classes, origin)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PrepareError(
+            f"No DICOM segmentation can be made on the series in {source}: {error}. Its headers are not as DICOM asks."
+        ) from error
+    document.save_as(to)
 
 
 def _segmentation(series: Sequence[Any], frames: Any, classes: Mapping[int, str], origin: Origin) -> Any:

@@ -17,6 +17,11 @@ from atso_monai.review.export.labels import RAS_TO_LPS, Affine, Grid, Label, req
 from atso_monai.volume_file import case_id, read_volume
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
+_MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
+    "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
+)  # fmt: skip
+"""Of type 2 in DICOM (PS3.3 C.7.1.1, C.7.2.1): there, but perhaps without a value."""
 _OFF_MM = 0.1
 """How far the position of a header may lie from that of its slice: positions are rounded in some files."""
 
@@ -37,7 +42,18 @@ def read_series(folder: Path) -> tuple[list[Dataset], Grid]:
     places = lps[:3, 3] + np.arange(slices)[:, None] * lps[:3, 2]
     if len(datasets) != slices or np.abs(places - [_position(d) for d in datasets]).max() > _OFF_MM:
         raise PrepareError(f"The {len(datasets)} DICOM images in {folder} are not its {slices} slices.")
+    _complete(datasets, float(np.linalg.norm(affine[:3, 2])))
     return datasets, (array.shape, affine)
+
+
+def _complete(datasets: Sequence[Dataset], thickness: float) -> None:
+    """Add what anonymisers and converters take away and a segmentation must copy: emptily, and in memory alone."""
+    for dataset in datasets:
+        for name in _MAY_BE_EMPTY:
+            if name not in dataset:
+                setattr(dataset, name, None)
+        if not dataset.get("SliceThickness"):
+            dataset.SliceThickness = thickness
 
 
 def headers(folder: Path) -> list[Dataset]:
