@@ -128,6 +128,7 @@ def test_each_class_in_its_box_is_as_in_the_whole_volume(dtype: type) -> None:
         for labels, seed in ((one, value), (other, value + 10)):
             labels[place[0] : place[0] + 11, place[1] : place[1] + 13, place[2] : place[2] + 9][blob(seed)] = value
     other[29, 29, 19], one[0, 0, 0] = 4, 200  # a value that is no class of these
+    one = np.asfortranarray(one)  # as files are read
     before = one.copy(), other.copy()
     found = class_surface_distances(one, other, [1, 2, 3, 4], affine)
     for value in (1, 3):
