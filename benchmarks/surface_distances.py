@@ -18,7 +18,7 @@ from monai.metrics import compute_average_surface_distance, compute_hausdorff_di
 from atso_monai.metrics import class_surface_distances, dice_scores
 
 SPACING = (0.7, 0.7, 1.0)
-ORGANS = {"pancreas": (60, 22, 18), "kidneys": (55, 30, 30), "liver": (100, 80, 75)}
+ORGANS = {"pancreas": (60, 22, 18), "kidney": (55, 30, 30), "liver": (100, 80, 75)}
 """Semi-axes in mm, about."""
 
 Call = Callable[[], tuple[float, ...]]
