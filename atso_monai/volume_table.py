@@ -63,8 +63,8 @@ class VolumeTable:
 def _measured(file: Path, names: Mapping[int, str]) -> list[Sequence[object]]:
     """The rows of a label file: of each class, and of values that have no name."""
     labels, affine = read_volume(file)
-    values, counts = np.unique(labels, return_counts=True)
-    voxels = {int(value): int(count) for value, count in zip(values, counts, strict=True) if value}
+    values, counts = np.unique(labels[labels != 0], return_counts=True)
+    voxels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
     millilitres = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     spacing = [f"{float(length):.6g}" for length in np.linalg.norm(affine[:3, :3], axis=0)]
     return [
