@@ -23,6 +23,9 @@ from atso_monai.prepare.datalist import is_volume_file
 from atso_monai.volume_file import SUFFIXES, case_id, inspect_volume
 from atso_monai.volume_table import VolumeTable
 
+Each = Callable[[Mapping[str, str], Path], None]
+"""Takes a scan (its ``id`` and ``image``) and its label file."""
+
 
 def predict(
     model: str | Path,
@@ -30,7 +33,7 @@ def predict(
     to: str | Path,
     *,
     device: str | None = None,
-    each: Callable[[Mapping[str, str], Path], None] | None = None,
+    each: Each | None = None,
 ) -> list[Path]:
     """Label scans: one ``<name>.nii.gz`` per scan, on the scan's own grid with its own affine.
 
@@ -64,21 +67,33 @@ def predict(
     pictures = suffix == ".png"
     table = None if pictures else VolumeTable(folder, class_names(bundle), [item["id"] for item in items])
     _require_readable(items, axes=2 if pictures else 3)
-    waiting = dict(zip(targets, items, strict=True))
-
-    def look() -> None:
-        for label in [path for path in waiting if path.is_file()]:
-            item = waiting.pop(label)
-            if table is not None:
-                table.add(label)
-            if each is not None:
-                each(item, label)
-
+    written = _Written(dict(zip(targets, items, strict=True)), table, each)
     config = str(bundle / "configs" / "inference.yaml")
     with own_code(bundle):
-        _run(config, bundle, items, folder, device, look)
-    look()  # some bundles write at the end
+        _run(config, bundle, items, folder, device, written)
+    written()  # some bundles write at the end
     return targets
+
+
+class _Written:
+    """Called again and again, measures each label and hands it on as soon as its file is there.
+
+    Args:
+        waiting: the scan of each label file.
+        table: where volumes are written; None for pictures.
+        each: see :func:`predict`.
+    """
+
+    def __init__(self, waiting: dict[Path, Mapping[str, str]], table: VolumeTable | None, each: Each | None) -> None:
+        self._waiting, self._table, self._each = waiting, table, each
+
+    def __call__(self) -> None:
+        for label in [path for path in self._waiting if path.is_file()]:
+            item = self._waiting.pop(label)
+            if self._table is not None:
+                self._table.add(label)
+            if self._each is not None:
+                self._each(item, label)
 
 
 def _run(
@@ -87,7 +102,7 @@ def _run(
     items: Sequence[Mapping[str, str]],
     folder: Path,
     device: str | None,
-    look: Callable[[], None],
+    written: Callable[[], None],
 ) -> None:
     workflow = ConfigWorkflow(config, logging_file=False, workflow_type="infer")
     values: dict[str, Any] = {"bundle_root": bundle, "datalist": tuple(items), "output_dir": folder, "cache_dir": None}
@@ -98,7 +113,7 @@ def _run(
         workflow.initialize()
         evaluator = engine_id(workflow.parser.get(), "evaluator")
         engine = workflow.parser.get_parsed_content(evaluator)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda _: look())
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda _: written())
         _show_progress(engine, items)
         workflow.run()
     except Exception as error:

@@ -99,7 +99,7 @@ def test_an_older_run_has_none(run: ReadRun) -> None:
 def test_the_page_shows_them_and_says_what_older_runs_lack(run: ReadRun, tmp_path: Path) -> None:
     page = write_report([run], tmp_path / "new.html").read_text(encoding="utf-8")
     before = write_report([older(run)], tmp_path / "old.html").read_text(encoding="utf-8")
-    for words in ("Distances of surfaces (smaller is better)", "Test HD95, mm (n = 3)", "Test ASSD, mm", "; HD95 "):
+    for words in ("Distances of surfaces, smaller is better", "Test HD95, mm (n = 3)", "Test ASSD, mm", "; HD95 "):
         assert words in page and words not in before
     assert "its command, given again, measures them" in before and "given again" not in page
 

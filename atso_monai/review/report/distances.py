@@ -33,8 +33,9 @@ def distance_table(run: ReadRun) -> Table | None:
         n = max(len(final_scores(run, o, which, run.main_label, "hd95")) for o in run.plan.outcomes)
         head += [f"{WORDS[which]} HD95, mm (n = {n})", f"{own} minus this, HD95, mm", f"{WORDS[which]} ASSD, mm"]
     caption = (
-        "Distances of surfaces (smaller is better): mean ± standard deviation over cases; “without”: cases in which "
-        "prediction or truth is empty, which have no distance and are in no mean here"
+        "Distances of surfaces, smaller is better (HD95: 95th percentile Hausdorff distance, ASSD: average symmetric "
+        "surface distance): mean ± standard deviation over cases; “without”: cases in which prediction or truth is "
+        "empty, which have no distance and are in no mean here"
     )
     return Table(caption, tuple(head), tuple(rows), sortable=True)
 
