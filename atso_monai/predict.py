@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,27 @@ from atso_monai._dicom_series import is_dicom_folder
 from atso_monai.adapter import SECTION, own_code, own_workers
 from atso_monai.bundle import engine_id, read_config, set_ids
 from atso_monai.errors import ConfigError, PrepareError, cause_of
+from atso_monai.files import read_json
 from atso_monai.picture_file import PICTURE_SUFFIXES, is_picture
 from atso_monai.prepare.datalist import is_volume_file
 from atso_monai.volume_file import SUFFIXES, case_id, inspect_volume
+from atso_monai.volume_table import VolumeTable
+
+Each = Callable[[Mapping[str, str], Path], None]
+"""Takes a scan (its ``id`` and ``image``) and its label file."""
 
 
 def predict(
-    model: str | Path, images: Sequence[str | Path], to: str | Path, *, device: str | None = None
+    model: str | Path,
+    images: Sequence[str | Path],
+    to: str | Path,
+    *,
+    device: str | None = None,
+    each: Each | None = None,
 ) -> list[Path]:
     """Label scans: one ``<name>.nii.gz`` per scan, on the scan's own grid with its own affine.
 
+    Beside them, ``volumes.csv`` says how large each class is (:mod:`atso_monai.volume_table`), scan by scan.
     A bundle whose ``label_suffix`` is ``.png`` takes pictures and writes one ``<name>.png`` per picture.
 
     Args:
@@ -34,16 +45,17 @@ def predict(
         images: volume files (or pictures), or folders of them.
         to: folder for the labels; files that are there already are never replaced.
         device: e.g. ``cuda:1``; None takes the first GPU if there is one.
+        each: called with every scan (its ``id`` and ``image``) and its label as soon as that is written.
 
     Returns:
-        The files written, in the order of the images.
+        The labels written, in the order of the images.
 
     Raises:
         ConfigError: when there is no bundle.
         PrepareError: when there are no images, two have one name, one cannot be read, or a label is there already.
         CheckpointError: when weights are missing or do not fit.
     """
-    bundle, folder = _bundle(Path(model)), Path(to).absolute()
+    bundle, folder = bundle_folder(Path(model)), Path(to).absolute()
     suffix = str(read_config(bundle, "inference").get("label_suffix", ".nii.gz"))
     items = scans(images, suffix)
     targets = [folder / f"{item['id']}{suffix}" for item in items]
@@ -52,14 +64,46 @@ def predict(
             f"{len(existing)} of {len(targets)} labels are there already, first {existing[0]}. Nothing was written. "
             "Choose another folder, or move them away."
         )
-    _require_readable(items, axes=2 if suffix == ".png" else 3)
+    pictures = suffix == ".png"
+    table = None if pictures else VolumeTable(folder, class_names(bundle), [item["id"] for item in items])
+    _require_readable(items, axes=2 if pictures else 3)
+    written = _Written(dict(zip(targets, items, strict=True)), table, each)
     config = str(bundle / "configs" / "inference.yaml")
     with own_code(bundle):
-        _run(config, bundle, items, folder, device)
+        _run(config, bundle, items, folder, device, written)
+    written()  # some bundles write at the end
     return targets
 
 
-def _run(config: str, bundle: Path, items: Sequence[Mapping[str, str]], folder: Path, device: str | None) -> None:
+class _Written:
+    """Called again and again, measures each label and hands it on as soon as its file is there.
+
+    Args:
+        waiting: the scan of each label file.
+        table: where volumes are written; None for pictures.
+        each: see :func:`predict`.
+    """
+
+    def __init__(self, waiting: dict[Path, Mapping[str, str]], table: VolumeTable | None, each: Each | None) -> None:
+        self._waiting, self._table, self._each = waiting, table, each
+
+    def __call__(self) -> None:
+        for label in [path for path in self._waiting if path.is_file()]:
+            item = self._waiting.pop(label)
+            if self._table is not None:
+                self._table.add(label)
+            if self._each is not None:
+                self._each(item, label)
+
+
+def _run(
+    config: str,
+    bundle: Path,
+    items: Sequence[Mapping[str, str]],
+    folder: Path,
+    device: str | None,
+    written: Callable[[], None],
+) -> None:
     workflow = ConfigWorkflow(config, logging_file=False, workflow_type="infer")
     values: dict[str, Any] = {"bundle_root": bundle, "datalist": tuple(items), "output_dir": folder, "cache_dir": None}
     if device is not None:
@@ -68,7 +112,9 @@ def _run(config: str, bundle: Path, items: Sequence[Mapping[str, str]], folder: 
     try:
         workflow.initialize()
         evaluator = engine_id(workflow.parser.get(), "evaluator")
-        _show_progress(workflow.parser.get_parsed_content(evaluator), items)
+        engine = workflow.parser.get_parsed_content(evaluator)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda _: written())
+        _show_progress(engine, items)
         with own_workers(SECTION in workflow.parser.get()):
             workflow.run()
     except Exception as error:
@@ -79,7 +125,12 @@ def _run(config: str, bundle: Path, items: Sequence[Mapping[str, str]], folder: 
         workflow.finalize()
 
 
-def _bundle(model: Path) -> Path:
+def bundle_folder(model: Path) -> Path:
+    """The bundle of a run folder, or the folder itself where it is one.
+
+    Raises:
+        ConfigError: when there is none.
+    """
     for folder in (model / "bundle", model):
         if (folder / "configs" / "inference.yaml").is_file():
             return folder.absolute()
@@ -87,6 +138,16 @@ def _bundle(model: Path) -> Path:
         f"{model} is neither a finished run nor a bundle: there is no configs/inference.yaml in it or in its bundle/. "
         "A run has its bundle when all of its steps are done."
     )
+
+
+def class_names(bundle: Path) -> dict[int, str]:
+    """Name of each class index, as the bundle's ``metadata.json`` has them; empty where it does not say."""
+    try:
+        found = read_json(bundle / "configs" / "metadata.json")
+        channels = found["network_data_format"]["outputs"]["pred"]["channel_def"]
+        return {int(index): str(name) for index, name in channels.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def scans(images: Sequence[str | Path], suffix: str = ".nii.gz") -> list[dict[str, str]]:

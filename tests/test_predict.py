@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from atso_monai.bundle import find_bundle, read_config
 from atso_monai.cohort import Cohort
 from atso_monai.errors import CheckpointError, ConfigError, PrepareError
 from atso_monai.phantom.dicom import write_dicom_series
-from atso_monai.predict import predict, scans
+from atso_monai.predict import class_names, predict, scans
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def test_labels_lie_on_the_grid_of_each_scan(trained: Path, cohort: Cohort, tmp_
     images = [case.image for case in (*cohort.labelled, *cohort.test)]
     written = predict(trained, images, tmp_path / "läbels #1")
     assert written == [tmp_path / "läbels #1" / f"{case.id}.nii.gz" for case in (*cohort.labelled, *cohort.test)]
-    assert sorted(p.name for p in (tmp_path / "läbels #1").iterdir()) == sorted(p.name for p in written)
+    there = sorted(p.name for p in (tmp_path / "läbels #1").iterdir())
+    assert there == sorted([*(p.name for p in written), "volumes.csv"])
     for image, label in zip(images, written, strict=True):
         scan, found = nib.load(image), nib.load(label)
         assert found.shape == scan.shape
@@ -60,6 +62,38 @@ def test_a_folder_a_run_folder_and_the_same_bytes_again(trained: Path, cohort: C
     two = predict(trained, [case.image for case in cohort.test], tmp_path / "two", device="cpu")
     assert {p.name: p.read_bytes() for p in one} == {p.name: p.read_bytes() for p in two}
     assert len(one) == 3
+
+
+def test_the_volumes_are_those_of_the_labels(trained: Path, cohort: Cohort, tmp_path: Path) -> None:
+    images, seen = [case.image for case in cohort.test], []
+    first = predict(trained, images[:2], tmp_path / "out", each=lambda item, label: seen.append((item["id"], label)))
+    (third,) = predict(trained, images[2:], tmp_path / "out")  # adds to the table
+    assert seen == [(case.id, label) for case, label in zip(cohort.test, first, strict=False)]
+    with (tmp_path / "out" / "volumes.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = {index: name for index, name in class_names(trained).items() if index}
+    assert [(r["case"], r["name"]) for r in rows] == [(c.id, n) for c in cohort.test for n in names.values()]
+    for case, label in zip(cohort.test, (*first, third), strict=True):
+        image = nib.load(label)
+        for row in [row for row in rows if row["case"] == case.id]:
+            voxels = int((np.asarray(image.dataobj) == int(row["label"])).sum())
+            assert int(row["voxels"]) == voxels
+            assert float(row["ml"]) == pytest.approx(voxels * abs(np.linalg.det(image.affine)) / 1000, abs=1e-4)
+
+
+def test_a_table_of_someone_else_is_found_before_any_work(trained: Path, cohort: Cohort, tmp_path: Path) -> None:
+    (tmp_path / "volumes.csv").write_text("mine")
+    with pytest.raises(PrepareError, match="is no table of volumes"):
+        predict(trained, [cohort.test[0].image], tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["volumes.csv"]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"network_data_format": {"outputs": {"pred": {}}}}'])
+def test_metadata_that_names_no_classes(tmp_path: Path, content: str) -> None:
+    assert class_names(tmp_path) == {}
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "metadata.json").write_text(content)
+    assert class_names(tmp_path) == {}
 
 
 def test_the_working_folder_plays_no_part(

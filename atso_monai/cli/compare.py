@@ -5,7 +5,8 @@ the first delivers against what each other one delivers. For example:
 
   atso compare runs/mine
   atso compare runs/mine runs/mine-promoted --on test
-  atso compare runs/mine --strategies stso self_learning --label liver"""
+  atso compare runs/mine --strategies stso self_learning --label liver
+  atso compare runs/mine --metric hd95"""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Runs, and what to compare them on."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="run folders")
     parser.add_argument("--on", choices=("test", "reference"), action="append", help="default: both, where known")
+    parser.add_argument("--metric", default="dsc", metavar="METRIC", help="dsc (default), or hd95 or assd in mm")
     parser.add_argument("--label", help="a class; left out, the whole foreground")
     parser.add_argument("--strategies", nargs="+", default=[], metavar="STRATEGY", help="the first against the others")
     parser.add_argument("--to", type=Path, metavar="FILE.csv", help="also write the differences as CSV")
@@ -33,9 +35,8 @@ def carry_out(arguments: argparse.Namespace, rest: Sequence[str]) -> None:
 
     if arguments.to is not None:
         require_free(arguments.to)
-    found = compare_all(
-        arms_of([read_run(run) for run in arguments.runs], arguments.strategies), arguments.on or (), arguments.label
-    )
+    arms = arms_of([read_run(run) for run in arguments.runs], arguments.strategies)
+    found = compare_all(arms, arguments.on or (), arguments.label, arguments.metric)
     print("\n\n".join(comparison_text(one) for one in found))
     if arguments.to is not None:
         write_comparison(found, arguments.to)

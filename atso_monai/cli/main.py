@@ -28,10 +28,34 @@ from atso_monai.stopping import StopSignal, stop_signals
 
 COMMANDS = (demo, prepare, check, run, plan, status, slurm, predict, report, compare, review, promote, export)
 
+WORDS = """\
+the words:
+  labelled set S     scans with labels; every model trains on them
+  reference set R    scans without; each gets a pseudo label
+  pseudo label       a label that a model made
+  test set E         scans with labels that no model trains on
+  reference fold     a part of R: f1, f2, ...
+  generation         one round of labelling R and training anew; 0 is the model of S alone
+  strategy           what models learn from:
+    atso               S and R; each fold is labelled by a model that did not train on it; students start anew
+    stso               S and R; the last model labels all of R; students start anew
+    self_learning      the same, but a student goes on from its teacher's weights
+    supervised         S alone
+    supervised_matched S alone, with as many steps as the strategy compared spends in all
+    oracle             S and R, with the true labels of R, where they are known
+  snapshot           early weights of the first model that students may start from (--start snapshot)
+  step               one training, prediction or scoring, in a folder of its own
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out one command line; returns the exit code (0 done, 1 a step failed, 2 bad input, 130 interrupted)."""
-    parser = argparse.ArgumentParser(prog="atso", description=atso_monai.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="atso",
+        description=atso_monai.__doc__,
+        epilog=WORDS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=atso_monai.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:

@@ -23,6 +23,8 @@ For example:
   atso run --images scans --labels labels --output_dir runs/mine --workers 4
   atso run --train-bundle spleen --infer-bundle spleen --images scans --labels labels --output_dir runs/spleen
   atso run --output_dir runs/phantom --compare "[supervised_matched, stso, oracle]" --generations 3
+
+`atso --help` says what the words mean.
 """
 
 from __future__ import annotations

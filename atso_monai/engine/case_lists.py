@@ -12,6 +12,9 @@ from atso_monai.engine.plan import GIVEN, LABELLED, TEST, TRUTH, Score, Step
 from atso_monai.engine.workplace import Workplace
 from atso_monai.files import text_keys
 
+WHOLE_MODELS = ("all", "full", "final", "labels")
+"""What surface distances are measured for, see :attr:`Score.model`."""
+
 
 def case_list(place: Workplace, step: Step, folder: Path) -> tuple[list[dict[str, Any]], list[Any]]:
     """Items of a training or prediction, and what they hold, by content."""
@@ -72,6 +75,7 @@ def score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, An
     """Pairs of label files to compare. Cases without known truth are left out of what needs it."""
     pairs, contents = [], []
     for score in step.scores:
+        measured = _has_distances(place, score)
         for case in cases_of(place.cohort, [score.cases]):
             name = f"{case.id}{place.label_suffix}"
             right = place.truths.get(case.id) if score.right == TRUTH else None
@@ -84,13 +88,24 @@ def score_list(place: Workplace, step: Step, folder: Path) -> tuple[dict[str, An
             }
             if right is not None and (label_map := place.classes.of_file(case, step.reduced)):
                 pair["right_map"] = text_keys(label_map)
+            if measured:
+                pair["distances"] = True
             pairs.append(pair)
             judge = place.contents[right] if right else score.right
-            contents.append([pair["columns"], score.left, judge, pair.get("right_map")])
+            contents.append([pair["columns"], score.left, judge, pair.get("right_map"), *(["distances"] * measured)])
     head: dict[str, Any] = {"labels": text_keys(place.classes.names(step.reduced))}
     if place.cohort.ignore is not None:
         head["ignore"] = place.cohort.ignore
     return {**head, "pairs": pairs}, [*head.values(), contents], ("scores.csv",)
+
+
+def _has_distances(place: Workplace, score: Score) -> bool:
+    """Whether surface distances are shown: of volumes, for pseudo labels and models of all cases, not of fold models.
+
+    Where some voxels do not count, what they cut off is no surface.
+    """
+    volumes = not place.label_suffix.endswith(".png") and place.cohort.ignore is None
+    return volumes and score.metric == "dsc" and score.model in WHOLE_MODELS
 
 
 def _columns(step: Step, score: Score, case: Case) -> dict[str, str]:

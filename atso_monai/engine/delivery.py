@@ -16,6 +16,7 @@ from atso_monai.engine.configuration import torchrun_overlay
 from atso_monai.engine.orders import bundle_config
 from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.engine.run import Run
+from atso_monai.engine.summary import summary
 from atso_monai.engine.workplace import Workplace
 from atso_monai.files import text_keys, write_json, write_text
 
@@ -49,7 +50,7 @@ def deliver(place: Workplace, plan: Plan) -> Run:
     """Write the tables of a run that is done, its bundle and its pseudo labels."""
     rows = tables.collect(place.run_dir, plan)
     tables.write_metrics(place.run_dir / "metrics.csv", rows)
-    text = tables.summary(plan, rows)
+    text = summary(plan, rows)
     write_text(place.run_dir / "summary.txt", text + "\n")
     outcome = plan.outcomes[0]
     bundle = deliver_bundle(place, outcome, text)

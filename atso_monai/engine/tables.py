@@ -1,4 +1,4 @@
-"""The numbers of a run as tables: ``metrics.csv`` and what is printed at the end."""
+"""The numbers of a run as tables: ``metrics.csv``, and what is shown of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from atso_monai.engine.plan import Outcome, Plan
 from atso_monai.engine.record import NOT_MADE, why_not_done
 from atso_monai.errors import RunFolderError
 from atso_monai.files import atomic_path
+from atso_monai.metrics.sheet import DISTANCES, GLOBAL
 
 Row = dict[str, str]
-GLOBAL = "global_dsc"
-"""Metric of all cases of a set as one volume."""
 TITLES = {"dsc": "DSC", "iou": "IoU"}
 MOST_LABELS = 6
 """Of more labels, the test set and the pseudo labels get a table each."""
@@ -63,7 +62,8 @@ def select(rows: Iterable[Row], fold: str = "", **wanted: str) -> list[float]:
 
 def truth_metric(rows: Iterable[Row]) -> str:
     """The metric against the truth, such as ``dsc`` or ``iou``; empty where no truth is known."""
-    return next((row["metric"] for row in rows if row["metric"] not in ("agreement", "change", GLOBAL)), "")
+    others = ("agreement", "change", GLOBAL, *DISTANCES)
+    return next((row["metric"] for row in rows if row["metric"] not in others), "")
 
 
 def main_label(rows: Iterable[Row]) -> str:
@@ -130,20 +130,6 @@ def outcome_values(
     test = [r for r in rows if r["set"] == "test" and r["model"] in ("all", "final") and own in ("", r["strategy"])]
     reference = [r for r in rows if r["model"] == "labels" and own in ("", r["strategy"])]
     return select(test, **at), select(reference, **at)
-
-
-def summary(plan: Plan, rows: Sequence[Row]) -> str:
-    """All tables of a run as text; without any known truth, just that."""
-    if not truth_metric(rows):
-        return "No truth is known for test or reference cases, so there is no DSC to show.\n" + "\n".join(
-            generation_table(rows, o.strategy, o.first) for o in plan.outcomes if o.kind == "atso" and rows
-        )
-    parts = [outcome_table(plan, rows)]
-    if main_label(rows) in ("foreground", "mean"):  # there are several labels
-        parts.append(label_table(plan, rows))
-    named = [o for o in plan.outcomes if o.kind in ("atso", "stso", "self_learning")]
-    parts += [generation_table(rows, o.strategy, o.first) for o in named]
-    return "\n\n".join(parts)
 
 
 def epochs_of(plan: Plan, strategy: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from statistics import fmean
 from typing import Protocol
@@ -13,6 +14,7 @@ from atso_monai.engine.plan import Step
 from atso_monai.engine.record import Result
 from atso_monai.handlers import read_losses, read_progress
 from atso_monai.handlers.loss_curve import FILE
+from atso_monai.metrics.sheet import DISTANCES
 
 POINTS = 1000
 """Points of a loss curve, about."""
@@ -92,7 +94,10 @@ class Feed:
 
 
 def mean_scores(file: Path) -> dict[str, float]:
-    """Means over the cases of a table of scores, by ``metric/set/model/label``; folds are part of the set's name."""
+    """Means over the cases of a table of scores, by ``metric/set/model/label``; folds are part of the set's name.
+
+    Of distances, those of cases without a surface are in no mean; ``<metric> none/...`` says how many these are.
+    """
     values: dict[str, list[float]] = {}
     if file.is_file():
         with file.open(newline="", encoding="utf-8") as lines:
@@ -100,4 +105,10 @@ def mean_scores(file: Path) -> dict[str, float]:
                 cases = f"{row['set']} {row['fold']}" if row["fold"] else row["set"]
                 name = "/".join((row["metric"], cases, row["model"], row["label"].replace("/", "_")))
                 values.setdefault(re.sub(r"[^\w.\- /]", "_", name), []).append(float(row["value"]))
-    return {name: fmean(found) for name, found in values.items()}
+    means: dict[str, float] = {}
+    for name, found in values.items():
+        known = [value for value in found if isfinite(value)]
+        means |= {name: fmean(known)} if known else {}
+        metric, _, rest = name.partition("/")
+        means |= {f"{metric} none/{rest}": float(len(found) - len(known))} if metric in DISTANCES else {}
+    return means

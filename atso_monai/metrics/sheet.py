@@ -16,11 +16,14 @@ import numpy.typing as npt
 from atso_monai.errors import PrepareError
 from atso_monai.files import atomic_path, read_json
 from atso_monai.metrics.overlap import class_counts, dice_of, foreground_counts
+from atso_monai.metrics.surface import class_surface_distances, foreground_surface_distances
 from atso_monai.transforms import MapLabels
 from atso_monai.volume_file import read_volume
 
 FOREGROUND = "foreground"
 GLOBAL = "global_dsc"
+DISTANCES = ("hd95", "assd")
+"""Metrics in mm: attributes of :class:`atso_monai.metrics.SurfaceDistances`."""
 Labels = np.ndarray[Any, Any]
 Counts = npt.NDArray[np.int64]
 
@@ -33,11 +36,15 @@ class Compared:
         columns: what a row about them carries on: strategy, case, ...
         left: the labels to judge.
         right: what they are compared with, of the same shape.
+        affine: of ``left``, 4x4, voxel to RAS mm: a prediction has that of its scan.
+        distances: whether surface distances are asked for.
     """
 
     columns: Mapping[str, str]
     left: Labels
     right: Labels
+    affine: npt.NDArray[np.float64]
+    distances: bool = False
 
 
 class Sheet(ABC):
@@ -45,9 +52,10 @@ class Sheet(ABC):
 
     Args:
         datalist: a JSON file: ``labels`` maps class indices to names, ``pairs`` is a list of ``{"left", "right",
-            "columns", "left_map"?, "right_map"?}``: two label files (relative to the file's folder, or absolute), the
-            columns that a row carries on, and the label maps for files that are not in class indices yet. Where
-            ``right`` has the class ``ignore``, if that is given, nothing is compared.
+            "columns", "left_map"?, "right_map"?, "distances"?}``: two label files (relative to the file's folder, or
+            absolute), the columns that a row carries on, the label maps for files that are not in class indices yet,
+            and whether surface distances are asked for. Where ``right`` has the class ``ignore``, if that is given,
+            nothing is compared.
         output: the CSV file to write.
     """
 
@@ -78,11 +86,11 @@ class Sheet(ABC):
         labels = lru_cache(maxsize=4)(_labels)  # of this sheet alone: another run has other files of the same names
         folder = self._datalist.parent
         for pair in self.content["pairs"]:
-            left = labels(folder / pair["left"], _frozen(pair.get("left_map")))
-            right = labels(folder / pair["right"], _frozen(pair.get("right_map")))
+            left, affine = labels(folder / pair["left"], _frozen(pair.get("left_map")))
+            right, _ = labels(folder / pair["right"], _frozen(pair.get("right_map")))
             if left.shape != right.shape:
                 raise PrepareError(f"{pair['left']} has shape {left.shape}, {pair['right']} has {right.shape}.")
-            yield Compared(pair["columns"], left, right)
+            yield Compared(pair["columns"], left, right, affine, bool(pair.get("distances")))
 
     @property
     def content(self) -> dict[str, Any]:
@@ -106,10 +114,12 @@ class ScoreSheet(Sheet):
     """Dice of pairs of label files, per class and for the whole foreground, as :class:`Sheet` takes them.
 
     The rows of a case come first, in the order of the pairs; ``foreground`` comes last where there are several classes.
+    Pairs of volumes that ask for ``distances`` get rows of the metrics ``hd95`` and ``assd`` in mm besides: ``inf``
+    where one side lacks the class, ``nan`` where both do (:class:`atso_monai.metrics.SurfaceDistances`).
     After all of them, rows of the metric ``global_dsc``, whose ``case`` and ``fold`` are empty: all cases of a set as
     one volume (ATSO, section 5.1), for what was compared with the truth (metric ``dsc``).
 
-    The table: the columns of the pairs, then ``label``, ``value`` (Dice in [0, 1]).
+    The table: the columns of the pairs, then ``label``, ``value`` (Dice in [0, 1], distances in mm).
     """
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -118,6 +128,7 @@ class ScoreSheet(Sheet):
         for pair in self.compared():
             counts = self._counts(pair)
             yield from self._rows(pair.columns, counts)
+            yield from self._distances(pair) if pair.distances else ()
             if pair.columns.get("metric") == "dsc":
                 joint = {"case": "", "fold": "", "metric": GLOBAL}
                 whole = tuple((name, joint.get(name, text)) for name, text in pair.columns.items())
@@ -134,6 +145,17 @@ class ScoreSheet(Sheet):
         counts = class_counts(left, right, classes)
         return np.vstack([counts, foreground_counts(left, right)]) if len(classes) > 1 else counts
 
+    def _distances(self, pair: Compared) -> Iterator[dict[str, Any]]:
+        classes = {index: name for index, name in self.names.items() if index != 0}
+        found = class_surface_distances(pair.left, pair.right, classes, pair.affine)
+        named = {name: found[index] for index, name in classes.items()}
+        if len(classes) > 1:
+            named[FOREGROUND] = foreground_surface_distances(pair.left, pair.right, pair.affine)
+        for metric in DISTANCES:
+            for name, distances in named.items():
+                value = f"{getattr(distances, metric):.6f}"
+                yield {**pair.columns, "metric": metric, "label": name, "value": value}
+
     def _rows(self, columns: Mapping[str, str], counts: Counts) -> Iterator[dict[str, Any]]:
         names = [name for index, name in self.names.items() if index != 0]
         for name, row in zip([*names, FOREGROUND], counts, strict=False):
@@ -145,8 +167,8 @@ def _frozen(label_map: Mapping[str, int] | None) -> tuple[tuple[int, int], ...]:
     return tuple({0: 0, **{int(k): int(v) for k, v in label_map.items()}}.items()) if label_map else ()
 
 
-def _labels(path: Path, label_map: tuple[tuple[int, int], ...]) -> Labels:
-    labels, _ = read_volume(path)
+def _labels(path: Path, label_map: tuple[tuple[int, int], ...]) -> tuple[Labels, npt.NDArray[np.float64]]:
+    labels, affine = read_volume(path)
     if labels.dtype.kind == "f" and (labels == np.rint(labels)).all():
         labels = labels.astype(np.int32)
-    return np.asarray(MapLabels(dict(label_map))(labels)) if label_map else labels
+    return np.asarray(MapLabels(dict(label_map))(labels)) if label_map else labels, affine

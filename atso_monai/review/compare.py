@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from atso_monai.review.measures import MEASURES, Measure
+
 FEWEST = 6
 """Fewest pairs for an interval and a test: below, no outcome of the two-sided signed-rank test can reach p < 0.05
 (smallest p: 2 / 2**n)."""
@@ -19,21 +21,22 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """Left minus right over the cases that both have, in DSC points (per cent).
+    """Left minus right over the cases that both have, in DSC points (per cent) or mm.
 
     Attributes:
         left: name of the one.
         right: name of the other.
         cases: number of pairs.
-        left_mean: mean DSC of the one, in %.
-        right_mean: mean DSC of the other, in %.
-        mean: mean difference, in points.
+        left_mean: mean of the one, in % or mm.
+        right_mean: mean of the other.
+        mean: mean difference, in points or mm.
         low: lower end of its 95% interval; nan below :data:`FEWEST` pairs.
         high: upper end.
         p: two-sided Wilcoxon signed-rank test, adjusted for the number of comparisons (Holm); nan below
             :data:`FEWEST` pairs.
-        wins: pairs in which left is higher.
-        losses: pairs in which right is higher.
+        wins: pairs in which left is better.
+        losses: pairs in which right is better.
+        metric: ``dsc``, ``hd95`` or ``assd``; of distances, smaller is better.
     """
 
     left: str
@@ -47,21 +50,25 @@ class Difference:
     p: float
     wins: int
     losses: int
+    metric: str = "dsc"
+
+    @property
+    def measure(self) -> Measure:
+        """What it is a difference of."""
+        return MEASURES[self.metric]
 
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, ``not distinguishable`` or ``too few cases``: interval and test must both say so."""
         if self.cases < FEWEST or np.isnan(self.p):
             return "too few cases"
-        if self.p < ALPHA and self.low > 0:
-            return "better"
-        if self.p < ALPHA and self.high < 0:
-            return "worse"
+        if self.p < ALPHA and self.low * self.high > 0:
+            return "better" if self.low * self.measure.sign > 0 else "worse"
         return "not distinguishable"
 
 
 def paired_difference(
-    left: str, right: str, left_scores: Mapping[str, float], right_scores: Mapping[str, float]
+    left: str, right: str, left_scores: Mapping[str, float], right_scores: Mapping[str, float], metric: str = "dsc"
 ) -> Difference:
     """Compare two sets of scores case by case, over the cases that both have.
 
@@ -72,8 +79,9 @@ def paired_difference(
     Args:
         left: name of the one.
         right: name of the other.
-        left_scores: Dice in [0, 1] by case.
+        left_scores: Dice in [0, 1], or distances in mm, by case; each a number.
         right_scores: the same of the other.
+        metric: what they are: ``dsc``, ``hd95`` or ``assd``.
 
     Raises:
         ValueError: when no case has both.
@@ -81,13 +89,14 @@ def paired_difference(
     cases = [case for case in left_scores if case in right_scores]
     if not cases:
         raise ValueError(f"{left} and {right} must have scores of at least one common case. Received: none.")
-    a = 100 * np.array([left_scores[case] for case in cases])
-    b = 100 * np.array([right_scores[case] for case in cases])
+    measure = MEASURES[metric]
+    a = measure.factor * np.array([left_scores[case] for case in cases])
+    b = measure.factor * np.array([right_scores[case] for case in cases])
     apart = a - b
     low, high = mean_interval(apart) if len(apart) >= FEWEST else (float("nan"), float("nan"))
     return Difference(
         left, right, len(cases), float(a.mean()), float(b.mean()), float(apart.mean()), low, high, _signed_rank(apart),
-        int((apart > 0).sum()), int((apart < 0).sum()),
+        int((apart * measure.sign > 0).sum()), int((apart * measure.sign < 0).sum()), metric,
     )  # fmt: skip
 
 
@@ -155,10 +164,11 @@ def sentence(d: Difference, on: str) -> str:
 
 def claim(d: Difference) -> str:
     """:func:`sentence` without the place."""
+    unit = d.measure.unit if d.metric == "dsc" else f"{d.measure.unit} {d.measure.title}"
     if d.verdict == "too few cases":
         few = f"{d.cases} common case{'s are' if d.cases > 1 else ' is'} too few"
-        return f"{d.left} and {d.right} cannot be compared: {few} ({d.mean:+.1f} DSC points)."
-    gap = f"{d.mean:+.1f} DSC points, 95% interval {d.low:+.1f} to {d.high:+.1f}, p {_with_sign(d.p)}, n = {d.cases}"
+        return f"{d.left} and {d.right} cannot be compared: {few} ({d.mean:+.1f} {unit})."
+    gap = f"{d.mean:+.1f} {unit}, 95% interval {d.low:+.1f} to {d.high:+.1f}, p {_with_sign(d.p)}, n = {d.cases}"
     if d.verdict == "not distinguishable":
         apart = "; the interval alone leaves 0 out, the adjusted test does not" if d.low * d.high > 0 else ""
         return f"{d.left} and {d.right} are not distinguishable ({gap}{apart})."

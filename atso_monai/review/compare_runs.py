@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from atso_monai.cohort import Cohort
 from atso_monai.engine.plan import Outcome
 from atso_monai.engine.tables import align
-from atso_monai.errors import AtsoError, ConfigError, PrepareError, one_of
+from atso_monai.errors import ConfigError, one_of
 from atso_monai.files import atomic_path
+from atso_monai.review.common_cases import (
+    NAMES,
+    ComparisonError,
+    older_runs,
+    require_common,
+    same_cases,
+    without_distance,
+)
 from atso_monai.review.compare import FEWEST, Difference, adjusted, interval_text, p_text, paired_difference, sentence
-from atso_monai.review.outcomes import REFERENCE, SETS, TEST, Scores, final_scores
+from atso_monai.review.measures import MEASURES, measured
+from atso_monai.review.outcomes import REFERENCE, SETS, final_scores
 from atso_monai.review.read_run import ReadRun
-from atso_monai.volume_file import inspect_volume
 
-NAMES = {TEST: "the test set", REFERENCE: "the pseudo labels of the reference set"}
 CAVEAT = (
     "Intervals and tests are over cases, for the models as they were trained: another seed or split may give another "
     "answer. p is adjusted for the number of comparisons (Holm)."
 )
 
 TOO_FEW = f"Intervals and tests need {FEWEST} common cases."
-
-
-class ComparisonError(AtsoError):
-    """The runs have no cases that they can be compared on."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class Comparison:
         label: a class, or ``foreground``.
         differences: the first arm minus each other one.
         notes: what was left out, and why.
+        metric: ``dsc``, ``hd95`` or ``assd``.
     """
 
     which: str
     label: str
     differences: tuple[Difference, ...]
     notes: tuple[str, ...] = ()
+    metric: str = "dsc"
 
 
 def arms_of(runs: Sequence[ReadRun], strategies: Sequence[str] = ()) -> list[Arm]:
@@ -91,42 +95,57 @@ def _names(runs: Sequence[ReadRun]) -> list[str]:
     return [f"{n if short.count(n) == 1 else r.run_dir}: " for n, r in zip(short, runs, strict=True)]
 
 
-def compare(arms: Sequence[Arm], which: str, label: str | None = None) -> Comparison:
+def compare(arms: Sequence[Arm], which: str, label: str | None = None, metric: str = "dsc") -> Comparison:
     """The first arm minus each other one, on the cases that they share.
 
+    Distances are compared on the cases that have one in both arms; how many of each arm have none is in the notes.
+
     Raises:
-        ComparisonError: when two arms share no case with a known truth, or an id names different scans.
-        ConfigError: for a label that the runs do not have.
+        ComparisonError: when two arms share no case with a known truth, an id names different scans, or no two arms
+            share a case with a distance.
+        ConfigError: for a label that the runs do not have, or another metric.
     """
     one_of("set", which, SETS)
+    one_of("metric", metric, list(MEASURES))
     chosen = _label([arm.run for arm in arms], label)
-    notes = list(dict.fromkeys(note for arm in arms[1:] for note in _same_cases(arms[0].run, arm.run, which)))
-    scores = {arm.name: final_scores(arm.run, arm.outcome, which, chosen) for arm in arms}
+    notes = list(dict.fromkeys(note for arm in arms[1:] for note in same_cases(arms[0].run, arm.run, which)))
+    scores = {arm.name: final_scores(arm.run, arm.outcome, which, chosen, metric) for arm in arms}
+    notes += without_distance(scores, metric)
+    known = {name: measured(found) for name, found in scores.items()}
     left, differences = arms[0].name, []
     for arm in arms[1:]:
-        _require_common(scores, left, arm.name, which)
-        differences.append(paired_difference(left, arm.name, scores[left], scores[arm.name]))
+        require_common(scores, left, arm.name, which, metric)
+        if known[left].keys() & known[arm.name].keys():
+            differences.append(paired_difference(left, arm.name, known[left], known[arm.name], metric))
+        else:
+            notes.append(f"{left} and {arm.name} are not compared: no case has {MEASURES[metric].title} in both.")
+    if not differences:
+        raise ComparisonError(f"There is nothing to compare on {NAMES[which]}. {' '.join(notes)}")
     if which == REFERENCE and any(arm.outcome.strategy == "oracle" for arm in arms):
         notes.append("oracle was trained on the true labels of these reference cases.")
-    return Comparison(which, chosen, tuple(adjusted(differences)), tuple(notes))
+    return Comparison(which, chosen, tuple(adjusted(differences)), tuple(notes), metric)
 
 
-def compare_all(arms: Sequence[Arm], sets: Sequence[str] = (), label: str | None = None) -> list[Comparison]:
+def compare_all(
+    arms: Sequence[Arm], sets: Sequence[str] = (), label: str | None = None, metric: str = "dsc"
+) -> list[Comparison]:
     """:func:`compare` on each of ``sets``; with none given, on every one that has known truth.
 
     Raises:
         ComparisonError: when none of the sets can be compared.
     """
     if sets:
-        return [compare(arms, which, label) for which in sets]
+        return [compare(arms, which, label, metric) for which in sets]
     chosen = _label([arm.run for arm in arms], label)
-    known = [w for w in SETS if all(final_scores(arm.run, arm.outcome, w, chosen) for arm in arms)]
+    one_of("metric", metric, list(MEASURES))
+    known = [w for w in SETS if all(final_scores(a.run, a.outcome, w, chosen, metric) for a in arms)]
     if not known:
         raise ComparisonError(
-            "There is no DSC to compare: no truth is known for test or reference cases of all that is compared, or "
-            "the steps that score it are not done. `atso status RUN` tells how far a run is."
+            f"There is no {MEASURES[metric].title} to compare: no truth is known for test or reference cases of all "
+            "that is compared, or the steps that score it are not done. `atso status RUN` tells how far a run is."
+            f"{older_runs(metric)}"
         )
-    return [compare(arms, which, label) for which in known]
+    return [compare(arms, which, label, metric) for which in known]
 
 
 def _label(runs: Sequence[ReadRun], label: str | None) -> str:
@@ -138,60 +157,11 @@ def _label(runs: Sequence[ReadRun], label: str | None) -> str:
     return chosen
 
 
-def _require_common(scores: Mapping[str, Scores], left: str, right: str, which: str) -> None:
-    missing = [name for name in (left, right) if not scores[name]]
-    if missing:
-        raise ComparisonError(
-            f"{missing[0]} has no DSC on {NAMES[which]}: there is no known truth, or the steps that score it are not "
-            f"done. Try --on {REFERENCE if which == TEST else TEST}."
-        )
-    if not scores[left].keys() & scores[right].keys():
-        raise ComparisonError(
-            f"{left} and {right} have no case of {NAMES[which]} in common. Compare runs that were tested on the same "
-            "cases: start them from one cohort file (atso run --cohort FILE)."
-        )
-
-
-def _same_cases(first: ReadRun, other: ReadRun, which: str) -> list[str]:
-    """Notes on how the cases of two runs differ; none for two strategies of one run."""
-    if first is other:
-        return []
-    mine, theirs = _files(first.cohort, which), _files(other.cohort, which)
-    common = [case for case in mine if case in theirs]
-    for case in common:
-        if mine[case] != theirs[case] and _content(mine[case]) != _content(theirs[case]):
-            raise ComparisonError(
-                f"Case {case!r} is another scan in {first.run_dir} ({mine[case]}) than in {other.run_dir} "
-                f"({theirs[case]}). Runs can be compared on the same scans only."
-            )
-    notes = []
-    if first.cohort.fingerprint != other.cohort.fingerprint:
-        notes.append(
-            f"{first.name} and {other.name} have different splits (fingerprints {first.cohort.fingerprint} and "
-            f"{other.cohort.fingerprint}): what differs may come from the cases that each was trained on."
-        )
-    if mine.keys() != theirs.keys():
-        notes.append(
-            f"Compared on the {len(common)} common cases of {len(mine)} in {first.name} and {len(theirs)} in "
-            f"{other.name}."
-        )
-    return notes
-
-
-def _files(cohort: Cohort, which: str) -> dict[str, Path]:
-    return {case.id: case.image for case in (cohort.test if which == TEST else cohort.reference)}
-
-
-def _content(image: Path) -> str:
-    try:
-        return inspect_volume(image).content
-    except PrepareError as error:
-        raise ComparisonError(f"Whether two runs used the same scans cannot be told: {error}") from None
-
-
 def comparison_text(found: Comparison) -> str:
     """The table and the sentences."""
-    lines = [["difference, DSC points", "n", "left", "right", "mean", "95% interval", "p", "wins:losses", "verdict"]]
+    measure = MEASURES[found.metric]
+    unit = measure.unit if found.metric == "dsc" else f"{measure.title} in {measure.unit} (smaller is better)"
+    lines = [[f"difference, {unit}", "n", "left", "right", "mean", "95% interval", "p", "wins:losses", "verdict"]]
     for d in found.differences:
         lines.append([
             f"{d.left} - {d.right}", str(d.cases), f"{d.left_mean:.1f}", f"{d.right_mean:.1f}", f"{d.mean:+.2f}",

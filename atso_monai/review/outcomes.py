@@ -11,7 +11,7 @@ from atso_monai.engine.tables import Row
 from atso_monai.review.read_run import ReadRun
 
 Scores = dict[str, float]
-"""Dice in [0, 1] by case id."""
+"""Dice in [0, 1], or a distance in mm, by case id."""
 
 TEST, REFERENCE = "test", "reference"
 SETS = (TEST, REFERENCE)
@@ -31,17 +31,19 @@ def own_rows(run: ReadRun, strategy: str) -> list[Row]:
     return [row for row in run.rows if row["strategy"] == strategy or row["generation"] == "0"]
 
 
-def final_scores(run: ReadRun, outcome: Outcome, which: str, label: str) -> Scores:
-    """DSC of what a strategy leaves.
+def final_scores(run: ReadRun, outcome: Outcome, which: str, label: str, metric: str = "dsc") -> Scores:
+    """What a strategy leaves, against the truth.
 
     Args:
         run: the run.
         outcome: the strategy's outcome.
         which: ``test`` for the last model on the test cases, ``reference`` for the last pseudo labels.
         label: a class, or ``foreground``.
+        metric: ``dsc``, or ``hd95`` or ``assd`` in mm, which are infinite or NaN where there is no surface. Runs that
+            were scored before there were distances have none.
     """
     rows = own_rows(run, outcome.strategy)
-    at = {"generation": outcome.generation, "label": label, "metric": "dsc"}
+    at = {"generation": outcome.generation, "label": label, "metric": metric}
     if which == REFERENCE:
         return by_case(rows, model="labels", **at)
     return by_case(rows, set="test", model="all", **at) | by_case(rows, set="test", model="final", **at)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
 
 import atso_monai
@@ -140,22 +138,17 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], scheme: Any)
     assert "0 of " in capsys.readouterr().out
 
 
-def test_predict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    calls: list[Any] = []
+def test_the_help_says_what_the_words_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    from atso_monai.engine.scheme import STRATEGIES
 
-    def predict(*arguments: Any, **options: Any) -> list[Path]:
-        calls.append((arguments, options))
-        return [label]
-
-    label = tmp_path / "b.nii.gz"
-    nib.save(nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4)), label)
-    monkeypatch.setattr("atso_monai.predict.predict", predict)
-    assert main(["predict", "runs/a #1", "b.nii.gz", "folder c", "--to", "out", "--device", "cuda:1"]) == 0
-    expected = (Path("runs/a #1"), [Path("b.nii.gz"), Path("folder c")], Path("out"))
-    assert calls == [(expected, {"device": "cuda:1"})]
+    with pytest.raises(SystemExit):
+        main(["--help"])
     shown = capsys.readouterr().out
-    assert shown.startswith("1 label in out\n")
-    assert "WARNING: 1 of 1 hold class 0 alone, first b.nii.gz" in shown
+    for word in (*STRATEGIES, "reference fold", "generation", "pseudo label", "snapshot", "step"):
+        assert f"\n  {word} " in shown or f"\n    {word} " in shown, word
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "atso --help" in capsys.readouterr().out
 
 
 def test_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

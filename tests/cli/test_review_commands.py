@@ -47,9 +47,11 @@ def test_report(calls: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 def test_compare(calls: list[tuple[Any, ...]], tmp_path: Path) -> None:
     to = tmp_path / "d.csv"
     words = ["compare", "a", "b", "--on", "test", "--label", "liver", "--strategies", "stso", "atso", "--to", str(to)]
+    words += ["--metric", "hd95"]
     assert main(words) == 0
     assert calls == [
-        ("arms", [Path("a"), Path("b")], ["stso", "atso"]), ("compare", "arms", ["test"], "liver"), ("csv", [], to),
+        ("arms", [Path("a"), Path("b")], ["stso", "atso"]), ("compare", "arms", ["test"], "liver", "hd95"),
+        ("csv", [], to),
     ]  # fmt: skip
 
 

@@ -133,6 +133,23 @@ def test_scores_compare_with_what_is_known(described: Make, cohort: Cohort) -> N
     }  # fmt: skip
 
 
+def test_distances_are_asked_for_pseudo_labels_and_models_of_all_cases(described: Make, cohort: Cohort) -> None:
+    run = described(compare=("stso", "oracle"), evaluate_each_generation=True)
+    run.write()
+    pairs = [p for s in run.plan.steps if s.kind == "score" for p in run.datalist(s.makes)["pairs"]]
+    asked = {(p["columns"]["metric"], p["columns"]["model"]) for p in pairs if p.get("distances")}
+    assert asked == {("dsc", model) for model in ("all", "labels", "full", "final")}
+    assert not {(p["columns"]["metric"], p["columns"]["model"]) for p in pairs if not p.get("distances")} & asked
+
+
+@pytest.mark.parametrize("case", ["pictures", "ignored voxels"])
+def test_no_distances_of_pictures_or_where_voxels_do_not_count(described: Make, cohort: Cohort, case: str) -> None:
+    changed = replace(cohort, ignore=255) if case == "ignored voxels" else cohort
+    run = described(changed, changes={"label_suffix": ".png"} if case == "pictures" else {})
+    run.write()
+    assert not any("distances" in pair for pair in run.datalist("metrics/g1")["pairs"])
+
+
 # --- truth reaches metrics only
 
 

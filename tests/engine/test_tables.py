@@ -100,8 +100,6 @@ def test_each_of_several_classes_has_its_own_column(plan: Plan) -> None:
     head, first, *_ = cells(tables.label_table(plan, rows))
     assert head == ["strategy", "liver", "tumour"]
     assert first == ["atso", "85.0 / 86.0", "10.0 / 10.0"]
-    assert tables.label_table(plan, rows) in tables.summary(plan, rows)
-    assert "of each label" not in tables.summary(plan, ROWS)
 
 
 def test_all_test_cases_as_one_volume(plan: Plan) -> None:
@@ -111,12 +109,11 @@ def test_all_test_cases_as_one_volume(plan: Plan) -> None:
     assert first[:-1] == cells(tables.outcome_table(plan, ROWS))[1]
 
 
-def test_without_truth_there_is_no_dsc_to_show(plan: Plan) -> None:
-    rows = [r for r in ROWS if r["metric"] != "dsc"]
-    text = tables.summary(plan, rows)
-    assert text.startswith("No truth is known")
-    assert "66.0" in text  # the agreement of the models needs no truth
-    assert tables.summary(plan, []).startswith("No truth is known")
+def test_distances_are_no_metric_of_these_tables(plan: Plan) -> None:
+    far = [{**r, "metric": metric, "value": "inf"} for metric in ("hd95", "assd") for r in ROWS if r["metric"] == "dsc"]
+    assert tables.truth_metric([*far, *ROWS]) == "dsc" and tables.truth_metric(far) == ""
+    assert tables.outcome_table(plan, [*far, *ROWS]) == tables.outcome_table(plan, ROWS)
+    assert tables.generation_table([*far, *ROWS], "atso") == tables.generation_table(ROWS, "atso")
     assert tables.main_label([]) == ""
 
 
@@ -181,7 +178,7 @@ def test_a_set_that_was_measured_as_a_whole_is_shown_as_that(scheme: Make) -> No
         ["strategy", "road", "car", "mean"],
         ["atso", "- / 90.0", "- / 30.0", "- / 60.0"],
     ]
-    assert "over all pixels of a set" in tables.summary(plan, rows)
+    assert "over all pixels of a set" in tables.outcome_table(plan, rows)
 
 
 def test_many_labels_get_a_table_for_each_set(scheme: Make) -> None:

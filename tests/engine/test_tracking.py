@@ -209,3 +209,12 @@ def test_missing_packages_are_named(missing: str, values: tuple[Any, Any], monke
 
 def test_no_scores_are_no_numbers(tmp_path: Path) -> None:
     assert mean_scores(tmp_path / "scores.csv") == {}
+
+
+def test_distances_that_are_none_are_counted_not_averaged(tmp_path: Path) -> None:
+    row = "atso,final,final,test,,{},liver,hd95,{}\n"
+    values = enumerate(("4.0", "6.0", "inf", "nan"))
+    write_text(tmp_path / "scores.csv", SCORES + "".join(row.format(case, value) for case, value in values))
+    assert mean_scores(tmp_path / "scores.csv") == {"hd95/test/final/liver": 5.0, "hd95 none/test/final/liver": 2.0}
+    write_text(tmp_path / "scores.csv", SCORES + row.format("a", "inf"))
+    assert mean_scores(tmp_path / "scores.csv") == {"hd95 none/test/final/liver": 1.0}

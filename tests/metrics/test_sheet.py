@@ -14,7 +14,7 @@ import torch
 from monai.metrics import compute_dice
 
 from atso_monai.errors import AtsoError, PrepareError
-from atso_monai.metrics import ScoreSheet
+from atso_monai.metrics import ScoreSheet, class_surface_distances
 
 LABELS = {"0": "background", "1": "liver", "2": "tumour"}
 
@@ -120,3 +120,41 @@ def test_a_file_that_changed_between_two_sheets_is_read_again(tmp_path: Path) ->
     assert {row["value"] for row in write(tmp_path, [pair])} == {"1.000000"}
     save(tmp_path / "a.nii", draw(1))
     assert "1.000000" not in {row["value"] for row in write(tmp_path, [pair])}
+
+
+# --- surface distances
+
+
+def saved(path: Path, array: np.ndarray, spacing: tuple[float, ...]) -> str:
+    nib.save(nib.Nifti1Image(array.astype(np.uint8), np.diag([*spacing, 1.0])), path)
+    return str(path)
+
+
+def test_distances_where_they_are_asked_for_in_mm_of_the_prediction(tmp_path: Path) -> None:
+    spacing, left, right = (0.7, 0.7, 5.0), draw(0), draw(1)
+    pair = {
+        "left": saved(tmp_path / "a.nii", left, spacing), "right": saved(tmp_path / "b.nii", 5 - right, (1, 1, 1)),
+        "right_map": {"5": 0, "4": 1, "3": 2}, "columns": {"case": "x", "fold": "", "metric": "dsc"},
+    }  # fmt: skip
+    rows = write(tmp_path, [{**pair, "distances": True}, pair])
+    assert [row["metric"] for row in rows] == ["dsc"] * 3 + ["hd95"] * 3 + ["assd"] * 3 + ["dsc"] * 3 + [
+        "global_dsc"
+    ] * 3
+    affine = np.diag([*spacing, 1.0])
+    found = class_surface_distances(left, right, [1, 2], affine)
+    joint = class_surface_distances((left > 0) * 1, (right > 0) * 1, [1], affine)[1]
+    for metric in ("hd95", "assd"):
+        mine = {row["label"]: float(row["value"]) for row in rows if row["metric"] == metric}
+        expected = {"liver": found[1], "tumour": found[2], "foreground": joint}
+        assert mine == pytest.approx({name: getattr(one, metric) for name, one in expected.items()}, abs=1e-6)
+    assert all(set(row) == {"case", "fold", "metric", "label", "value"} for row in rows)
+
+
+def test_a_distance_that_is_none_says_why(tmp_path: Path) -> None:
+    empty, full = save(tmp_path / "e.nii", np.zeros((2, 2, 2))), save(tmp_path / "f.nii", np.ones((2, 2, 2)))
+    pairs = [
+        {"left": left, "right": right, "columns": {"metric": "dsc", "case": f"{k}", "fold": ""}, "distances": True}
+        for k, (left, right) in enumerate(((empty, full), (full, empty), (empty, empty), (full, full)))
+    ]
+    rows = [row for row in write(tmp_path, pairs, {"0": "b", "1": "liver"}) if row["metric"] in ("hd95", "assd")]
+    assert [row["value"] for row in rows] == [v for v in ("inf", "inf", "nan", "0.000000") for _ in range(2)]

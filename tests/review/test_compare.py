@@ -108,3 +108,15 @@ def test_rank_correlation_is_spearmans_with_ties() -> None:
 @pytest.mark.parametrize(("x", "y"), [([1, 2], [1, 2]), ([1, 1, 1, 1], [1, 2, 3, 4])])
 def test_no_rank_correlation(x: list[float], y: list[float]) -> None:
     assert np.isnan(rank_correlation(x, y)).all()
+
+
+@pytest.mark.parametrize(("gap", "verdict"), [(-2.0, "better"), (2.0, "worse"), (0.0, "not distinguishable")])
+def test_a_smaller_distance_is_better(gap: float, verdict: str) -> None:
+    rng = np.random.default_rng(0)
+    base = rng.uniform(3, 9, 20)
+    found = paired_difference("a", "b", scores(base + gap + rng.normal(0, 0.3, 20)), scores(base), "hd95")
+    assert found.verdict == verdict
+    assert found.mean == pytest.approx(gap, abs=0.3)  # mm, not per cent
+    assert "mm HD95" in claim(found) and "DSC" not in claim(found)
+    if gap < 0:
+        assert found.wins > found.losses

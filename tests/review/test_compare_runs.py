@@ -68,38 +68,6 @@ def test_runs_of_the_same_test_cases(run: ReadRun, own_run: ReadRun) -> None:
     assert found.differences[0].mean == 0
 
 
-def test_other_splits_are_compared_on_common_cases_and_that_is_said(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
-) -> None:
-    whole = make_cohort(dataset_dir)
-    fewer = replace(whole, test=whole.test[:2])
-    (found,) = compare_all(arms_of([run, make_run(tmp_path / "run", fewer)]), ["test"])
-    assert found.differences[0].cases == 2
-    assert any("different splits" in note for note in found.notes)
-    assert any("2 common cases of 3" in note for note in found.notes)
-
-
-def test_no_common_case_is_refused(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], dataset_dir: Path, tmp_path: Path
-) -> None:
-    whole = make_cohort(dataset_dir)
-    other = replace(whole, test=whole.labelled, labelled=whole.test)
-    with pytest.raises(ComparisonError, match="in common"):
-        compare(arms_of([run, make_run(tmp_path / "run", other)]), "test")
-
-
-def test_one_id_for_two_scans_is_refused(
-    run: ReadRun, make_run: Make, make_cohort: Callable[..., Cohort], new_dataset: Path, tmp_path: Path
-) -> None:
-    other = make_cohort(new_dataset)
-    copies = make_run(tmp_path / "copies", other)
-    assert compare(arms_of([run, copies]), "test").differences[0].cases == 3  # other files, the same scans
-    first, second = other.test[:2]
-    first.image.write_bytes(second.image.read_bytes())
-    with pytest.raises(ComparisonError, match="is another scan in"):
-        compare(arms_of([run, copies]), "test")
-
-
 def test_without_truth_there_is_nothing_to_compare(make_run: Make, bare_cohort: Cohort, tmp_path: Path) -> None:
     arms = arms_of([make_run(tmp_path / "run", bare_cohort, compare=("stso",))])
     with pytest.raises(ComparisonError, match="no truth is known"):
@@ -116,3 +84,62 @@ def test_the_csv_holds_what_was_printed(run: ReadRun, tmp_path: Path) -> None:
     assert [(r["set"], r["right"], float(r["mean"])) for r in rows] == [
         (one.which, d.right, d.mean) for one in found for d in one.differences
     ]
+
+
+# --- distances
+
+
+def test_distances_of_one_run(run: ReadRun) -> None:
+    (found,) = compare_all(arms_of([run], ["atso", "stso"]), ["test"], "front", "hd95")
+    values = {
+        name: {
+            r["case"]: float(r["value"])
+            for r in run.rows
+            if (r["strategy"], r["set"], r["label"], r["metric"]) == (name, "test", "front", "hd95")
+            and r["generation"] == {"atso": "final", "stso": "2"}[name]
+        }
+        for name in ("atso", "stso")
+    }
+    assert found.differences[0].mean == pytest.approx(
+        fmean(values["atso"][case] - values["stso"][case] for case in values["stso"])
+    )
+    text = comparison_text(found)
+    assert "difference, HD95 in mm (smaller is better)" in text
+    assert "have no" not in text
+    with pytest.raises(ConfigError, match="metric must be one of dsc, hd95, assd"):
+        compare(arms_of([run]), "test", None, "hd100")
+
+
+def test_cases_without_a_distance_are_told_of_each_arm(run: ReadRun) -> None:
+    """One case of STSO has none: it is in no number, and that is said."""
+    lost = run.cohort.test[0].id
+    rows = [
+        {**r, "value": "inf"} if (r["strategy"], r["case"], r["metric"]) == ("stso", lost, "hd95") else r
+        for r in run.rows
+    ]
+    found = compare(arms_of([replace(run, rows=rows)]), "test", None, "hd95")
+    assert [d.cases for d in found.differences] == [3, 2, 3]
+    (note,) = [note for note in found.notes if "empty" in note]
+    assert "atso: 0 of 3 without, supervised: 0 of 3 without, stso: 1 of 3 without" in note
+    assert "DSC counts them" in note
+
+
+def test_an_arm_without_any_distance_is_not_compared(run: ReadRun) -> None:
+    def lost(*strategies: str) -> ReadRun:
+        rows = [{**r, "value": "inf"} if r["metric"] == "hd95" and r["strategy"] in strategies else r for r in run.rows]
+        return replace(run, rows=rows)
+
+    (found,) = compare_all(arms_of([lost("stso")]), ["test"], None, "hd95")
+    assert [d.right for d in found.differences] == ["supervised", "oracle"]
+    assert "atso and stso are not compared: no case has HD95 in both." in found.notes
+    with pytest.raises(ComparisonError, match=r"atso: 3 of 3 without.* DSC counts them\."):
+        compare_all(arms_of([lost("atso")]), (), None, "hd95")
+
+
+def test_runs_of_an_older_version_have_no_distances(run: ReadRun) -> None:
+    before = replace(run, rows=[r for r in run.rows if r["metric"] not in ("hd95", "assd")])
+    assert len(compare_all(arms_of([before]))) == 2
+    with pytest.raises(ComparisonError, match=r"no HD95 to compare.*version without distances"):
+        compare_all(arms_of([before]), (), None, "hd95")
+    with pytest.raises(ComparisonError, match=r"has no ASSD on the test set.*version without distances"):
+        compare(arms_of([before]), "test", None, "assd")

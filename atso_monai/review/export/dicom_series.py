@@ -17,6 +17,11 @@ from atso_monai.review.export.labels import RAS_TO_LPS, Affine, Grid, Label, req
 from atso_monai.volume_file import case_id, read_volume
 
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "FrameOfReferenceUID")
+_MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex",
+    "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
+)  # fmt: skip
+"""Of type 2 in DICOM (PS3.3 C.7.1.1, C.7.2.1): there, but perhaps without a value."""
 _OFF_MM = 0.1
 """How far the position of a header may lie from that of its slice: positions are rounded in some files."""
 
@@ -30,15 +35,36 @@ def read_series(folder: Path) -> tuple[list[Dataset], Grid]:
         PrepareError: when the folder holds no series that can be read, or one without the identifiers that a
             segmentation refers to.
     """
-    datasets = [d for path in sorted(folder.iterdir()) if path.is_file() and (d := _header(path)) is not None]
-    _require_identifiers(datasets, folder)
+    datasets = headers(folder)
     array, affine = read_volume(folder)
     lps, slices = RAS_TO_LPS @ affine, array.shape[2]
     datasets.sort(key=lambda d: float(np.dot(lps[:3, 2], _position(d))))
     places = lps[:3, 3] + np.arange(slices)[:, None] * lps[:3, 2]
     if len(datasets) != slices or np.abs(places - [_position(d) for d in datasets]).max() > _OFF_MM:
         raise PrepareError(f"The {len(datasets)} DICOM images in {folder} are not its {slices} slices.")
+    _complete(datasets, float(np.linalg.norm(affine[:3, 2])))
     return datasets, (array.shape, affine)
+
+
+def _complete(datasets: Sequence[Dataset], thickness: float) -> None:
+    """Add what anonymisers and converters take away and a segmentation must copy: emptily, and in memory alone."""
+    for dataset in datasets:
+        for name in _MAY_BE_EMPTY:
+            if name not in dataset:
+                setattr(dataset, name, None)
+        if not dataset.get("SliceThickness"):
+            dataset.SliceThickness = thickness
+
+
+def headers(folder: Path) -> list[Dataset]:
+    """Headers of the images in a folder (no pixels), in the order of their files.
+
+    Raises:
+        PrepareError: when one is without the identifiers that a segmentation refers to.
+    """
+    datasets = [d for path in sorted(folder.iterdir()) if path.is_file() and (d := _header(path)) is not None]
+    _require_identifiers(datasets, folder)
+    return datasets
 
 
 def _header(path: Path) -> Dataset | None:

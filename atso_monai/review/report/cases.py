@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from atso_monai.cohort import Case
 from atso_monai.review.outcomes import REFERENCE, TEST, Scores, final_scores
@@ -45,7 +46,7 @@ def ranked_pictures(run: ReadRun, which: str) -> Iterator[Picture]:
     for name, title in chosen.items():
         file = _file(run, which, cases[name])
         if file is not None:
-            numbers = f"DSC {100 * scores[name]:.1f}%{_by_class(run, which, name)}"
+            numbers = f"DSC {100 * scores[name]:.1f}%{_by_class(run, which, name)}{_distance(run, which, name)}"
             mapping = run.cohort.label_map_of(cases[name])
             yield case_picture(cases[name], run.run_dir / file, title, numbers, mapping, run.classes)
 
@@ -57,6 +58,14 @@ def _by_class(run: ReadRun, which: str, case: str) -> str:
     scores = {name: final_scores(run, run.outcome, which, name) for name in run.classes.values()}
     words = ", ".join(f"{name} {100 * found[case]:.1f}%" for name, found in scores.items() if case in found)
     return f" of the whole foreground; {words}" if words else ""
+
+
+def _distance(run: ReadRun, which: str, case: str) -> str:
+    """HD95 of a case, where it was measured."""
+    value = final_scores(run, run.outcome, which, run.main_label, "hd95").get(case)
+    if value is None:
+        return ""
+    return f"; HD95 {value:.2f} mm" if isfinite(value) else "; no HD95: prediction or truth is empty"
 
 
 def _file(run: ReadRun, which: str, case: Case) -> str | None:

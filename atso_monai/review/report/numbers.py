@@ -11,12 +11,16 @@ from scipy import stats
 
 from atso_monai.engine.tables import epochs_of, generation_cells
 from atso_monai.errors import AtsoError
+from atso_monai.review.common_cases import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare import FEWEST, Difference, claim, interval_text
-from atso_monai.review.compare_runs import NAMES as SETS_IN_WORDS
 from atso_monai.review.compare_runs import Comparison, arms_of, compare
+from atso_monai.review.measures import measured
 from atso_monai.review.outcomes import REFERENCE, SETS, TEST, final_scores
 from atso_monai.review.read_run import ReadRun
 from atso_monai.review.report.looks import NAMES, spread
+
+Comparisons = dict[tuple[str, str], Comparison]
+"""Comparisons by set and label."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +66,23 @@ def number(value: float | None, digits: int = 1, factor: float = 100) -> Cell:
     return Cell("–", -1e9, "num") if value is None else Cell(f"{factor * value:.{digits}f}", factor * value, "num")
 
 
-def comparisons(run: ReadRun) -> dict[tuple[str, str], Comparison]:
-    """Differences of the run's own strategy to the others, by set and label; none where nothing can be compared."""
+def comparisons(run: ReadRun, metric: str = "dsc") -> Comparisons:
+    """Differences of the run's own strategy to the others; none where nothing can be compared."""
     found = {}
     for which in SETS:
         for label in run.score_labels:
-            known = [o for o in run.plan.outcomes if final_scores(run, o, which, label)]
+            known = [o for o in run.plan.outcomes if measured(final_scores(run, o, which, label, metric))]
             if len(known) < 2 or known[0] is not run.outcome:
                 continue
             try:
                 arms = arms_of([run], [outcome.strategy for outcome in known])
-                found[which, label] = compare(arms, which, label)
+                found[which, label] = compare(arms, which, label, metric)
             except AtsoError:
                 continue
     return found
 
 
-def headline(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> list[tuple[str, list[str]]]:
+def headline(run: ReadRun, found: Comparisons) -> list[tuple[str, list[str]]]:
     """What can be said of the main label, by set: the run's own strategy against each other but the oracle."""
     label, said = run.main_label, []
     for which in SETS:
@@ -92,7 +96,7 @@ def _named(d: Difference) -> Difference:
     return replace(d, left=NAMES.get(d.left, d.left), right=NAMES.get(d.right, d.right))
 
 
-def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Table:
+def outcome_table(run: ReadRun, found: Comparisons) -> Table:
     """What each strategy leaves, per label; differences are the run's own strategy minus the row's."""
     own = NAMES[run.outcome.strategy]
     rows = []
@@ -104,7 +108,7 @@ def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Tab
             for which in SETS:
                 scores = list(final_scores(run, outcome, which, label).values())
                 cells.append(Cell(spread(scores), fmean(scores) if scores else -1, "num"))
-                cells.append(_difference(found.get((which, label)), outcome.strategy))
+                cells.append(difference(found.get((which, label)), outcome.strategy))
             rows.append(tuple(cells))
     n = {
         which: max((len(final_scores(run, o, which, run.main_label)) for o in run.plan.outcomes), default=0)
@@ -118,13 +122,18 @@ def outcome_table(run: ReadRun, found: dict[tuple[str, str], Comparison]) -> Tab
     return Table(caption, head, tuple(rows), sortable=True)
 
 
-def _difference(found: Comparison | None, strategy: str) -> Cell:
+def difference(found: Comparison | None, strategy: str, scored: int = 0) -> Cell:
+    """The run's own strategy minus another, with interval and verdict; a dash where they are not compared.
+
+    Where fewer cases than were ``scored`` have a number in both, their number stands beside the verdict.
+    """
     d = next((d for d in found.differences if d.right == strategy), None) if found else None
     if d is None:
         return Cell("–", -1e9, "num")
     between = interval_text(d, 1)
     kind = {"better": "num better", "worse": "num worse"}.get(d.verdict, "num")
-    return Cell(signed(f"{d.mean:+.1f}{f' ({between})' if between else ''}"), d.mean, kind, d.verdict)
+    verdict = d.verdict + (f", n = {d.cases}" if d.cases < scored else "")
+    return Cell(signed(f"{d.mean:+.1f}{f' ({between})' if between else ''}"), d.mean, kind, verdict)
 
 
 def signed(words: str) -> str:

@@ -17,7 +17,7 @@ from atso_monai.review.outcomes import REFERENCE, SETS, TEST
 from atso_monai.review.own_file import require_free
 from atso_monai.review.queue import Suspect, review_queue
 from atso_monai.review.read_run import ReadRun
-from atso_monai.review.report import cases, facts, figures, numbers
+from atso_monai.review.report import cases, distances, facts, figures, numbers
 from atso_monai.review.report.class_colours import class_legend
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.pictures import legend_words
@@ -76,6 +76,7 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "tiles": tiles(run),
         "sentences": numbers.headline(run, differences),
         "outcomes": numbers.outcome_table(run, differences) if any(r["metric"] == "dsc" for r in run.rows) else None,
+        "distances": distances.distance_table(run),
         "runs": numbers.runs_table(runs) if len(runs) > 1 else None,
         "curves": [figures.over_generations(runs, which, label) for which in SETS],
         "generations": numbers.generation_tables(run),
@@ -85,7 +86,11 @@ def _content(runs: Sequence[ReadRun]) -> dict[str, Any]:
         "galleries": _galleries(run, queue),
         "colours": legend_words(run.classes),
         "classes": class_legend(run.classes),
-        "case_tables": [cases.reference_table(run, queue), *([test_cases] if test_cases else [])],
+        "case_tables": [
+            cases.reference_table(run, queue),
+            *([test_cases] if test_cases else []),
+            *distances.case_distance_tables(run),
+        ],
         "facts": facts.facts(run),
         "time": [facts.hours_by_kind(run), facts.hours_table(run)],
     }

@@ -9,7 +9,7 @@ from statistics import fmean
 from atso_monai.metrics.sheet import FOREGROUND
 from atso_monai.review.outcomes import REFERENCE, TEST, Scores, final_scores
 from atso_monai.review.read_run import ReadRun
-from atso_monai.review.report import facts, figures
+from atso_monai.review.report import distances, facts, figures
 from atso_monai.review.report.looks import spread
 
 
@@ -37,6 +37,7 @@ def tiles(run: ReadRun) -> list[Tile]:
         scores = {label: final_scores(run, run.outcome, which, label) for label in run.score_labels}
         known = list(scores[run.main_label].values())
         detail = f"% mean ± SD, n = {len(known)}, {_of(run)}" if known else figures.unknown(run, which)
+        detail += f"; {words}" if (words := distances.in_words(run, which, run.main_label)) else ""
         found.append(Tile(name, spread(known) if known else "not known", detail, _classes(run, scores.__getitem__)))
     agreement = list(figures.newest_agreement(run, run.main_label).values())
     if agreement:

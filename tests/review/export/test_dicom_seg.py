@@ -77,6 +77,22 @@ def test_every_voxel_at_its_place(series: tuple[Path, np.ndarray], tmp_path: Pat
         assert found[name] == points_of(other, moved, value)
 
 
+@pytest.mark.parametrize("thickness", [None, ""])
+def test_what_anonymisers_take_away_is_left_empty(
+    make_series: Callable[..., Path], tmp_path: Path, thickness: str | None
+) -> None:
+    names = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+             "StudyTime")  # fmt: skip
+    folder = make_series(tmp_path / "series", SliceThickness=thickness, **dict.fromkeys(names))
+    affine = read_series(folder)[1][1]
+    label = np.random.default_rng(0).choice([0, 1, 4, 9], size=(9, 7, 5)).astype(np.uint8)
+    file = exported(tmp_path, folder, label, affine, NAMES)
+    assert points_in(file)["pancreas"] == points_of(label, affine, 1)
+    dataset = pydicom.dcmread(file)
+    assert all(not dataset[name].value for name in names)
+    assert dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SliceThickness == pytest.approx(2.5)
+
+
 def test_highdicom_reads_it_on_the_source_images(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     folder, affine = series
     label = np.random.default_rng(1).choice([0, 1, 4, 9], size=(9, 7, 5)).astype(np.uint8)
@@ -138,6 +154,14 @@ def test_refusals(series: tuple[Path, np.ndarray], tmp_path: Path) -> None:
     with pytest.raises(PrepareError, match=r"1 of 1 images are no DICOM series, first .*--format slicer or nifti"):
         exported(tmp_path / "b", tmp_path / "x.nii.gz", np.zeros((9, 7, 5), np.uint8), affine, NAMES)
     assert not list(tmp_path.rglob("out/*"))
+
+
+def test_headers_that_highdicom_does_not_take_are_told(make_series: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_series(tmp_path / "series", PatientSex="Q")
+    affine = read_series(folder)[1][1]
+    with pytest.raises(PrepareError, match=r"No DICOM segmentation can be made on the series in .*series"):
+        exported(tmp_path, folder, np.ones((9, 7, 5), np.uint8), affine, NAMES)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_real_series(tmp_path: Path) -> None:
