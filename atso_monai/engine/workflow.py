@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 from collections import UserDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser, ConfigWorkflow
 
+from atso_monai.adapter.tree import parts
 from atso_monai.bundle import override
 from atso_monai.engine.command import clean_exit, under_monai
 from atso_monai.engine.engine import Engine
+from atso_monai.engine.overrides import ID, read_overrides
 from atso_monai.engine.run import Run, print_run
-
-OF_BUNDLES = "overrides"
-"""Id of what is set in the bundles' configurations. It is handed on as it is: components, expressions and references in
-it belong to those configurations, and a plain dict would be made, evaluated and looked up here."""
-
 
 class AtsoWorkflow(ConfigWorkflow):
     """A run described by a bundle's ``atso.yaml``, for ``python -m monai.bundle run_workflow`` and for Python.
@@ -38,10 +36,10 @@ class AtsoWorkflow(ConfigWorkflow):
         files = [config_file] if isinstance(config_file, (str, Path)) else list(config_file)
         with clean_exit() if under_monai(sys.argv) else contextlib.nullcontext():
             config = ConfigParser.load_config_files([str(file) for file in files])
-            override(config, overrides, " and ".join(str(file) for file in files))
-        overrides = {name: value for name, value in overrides.items() if not name.startswith(OF_BUNDLES)}
-        if isinstance(given := config.get(OF_BUNDLES), Mapping):
-            overrides[OF_BUNDLES] = UserDict(given)
+            own = {name: overrides.pop(name) for name in list(overrides) if parts(name)[0] == ID}
+            override(config, overrides | copy.deepcopy(own), " and ".join(str(file) for file in files))
+            if ID in config:
+                overrides[ID] = _handed_on(config[ID])
         super().__init__([str(file) for file in files], logging_file=False, workflow_type=None, **overrides)
 
     @property
@@ -61,3 +59,12 @@ class AtsoWorkflow(ConfigWorkflow):
             if under_monai(sys.argv):
                 print_run(run)
             return run
+
+
+def _handed_on(given: Any) -> Any:
+    """What is set in the bundles' configurations, as it is: components, expressions and references in it belong there,
+    and a plain dict would be made, evaluated and looked up here. A reference to all of it stands in ``atso.yaml``.
+    """
+    if isinstance(given, str) and given.startswith(("@", "$", "%")):
+        return given
+    return UserDict(read_overrides(given))

@@ -77,3 +77,15 @@ def test_what_is_set_in_the_bundles_is_made_there_and_not_here(dataset_dir: Path
     files = [str(CONFIGS / "atso.yaml"), str(settings)]
     nested = AtsoWorkflow(files, **{"overrides::train::lr": "@speed"})
     assert dict(nested.parser.get_parsed_content("overrides")) == {"train": {"lr": "@speed"}}
+
+
+def test_what_is_set_in_the_bundles_may_be_text_and_is_never_dropped() -> None:
+    file, given = str(CONFIGS / "atso.yaml"), {"train": {"batch_size": 4}}
+    assert AtsoWorkflow(file, overrides="{train: {batch_size: 4}}").engine._overrides == given
+    assert AtsoWorkflow(file, overrides="$dict(train=dict(batch_size=4))").engine._overrides == given
+    assert AtsoWorkflow(file, overrides=None).engine._overrides == {}
+    for wrong in (["train"], 3, "batch_size"):
+        with pytest.raises(ConfigError, match="overrides must map names to values"):
+            AtsoWorkflow(file, overrides=wrong)
+    AtsoWorkflow(file, overrides=given, **{"overrides::train::batch_size": 3})
+    assert given == {"train": {"batch_size": 4}}
