@@ -83,10 +83,12 @@ class Execution:
 
     @property
     def gpus(self) -> int:
-        """GPUs of this machine that are used at one time; without devices as many as a training has ranks."""
+        """GPUs that a machine needs for it, of which the first is ``cuda:0``; without devices as many as ``ranks``."""
         if self.executor == "dask" and self.cluster is not None:
             return 0
-        return sum(name != "cpu" for name in self.devices) if self.devices else self.ranks
+        split = [name.partition(":") for name in self.devices]
+        numbers = [int(number) if number.isdecimal() else 0 for kind, _, number in split if kind != "cpu"]
+        return 1 + max(numbers, default=-1) if self.devices else self.ranks
 
     def shared_folder(self, run_dir: Path) -> Path | None:
         """Where a trial can lie that workers on other machines must see: as near to the run folder as there is one."""

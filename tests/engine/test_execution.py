@@ -51,6 +51,10 @@ def test_a_batch_job_asks_for_the_gpus_of_its_run() -> None:
     assert gpus_for(Execution(ranks=4), None) == "4"
     assert gpus_for(Execution(ranks=2, devices=FOUR), None) == "4"
     assert gpus_for(Execution(ranks=2, devices=("cpu", "cpu")), None) == "0"
+    assert gpus_for(Execution(devices=("cuda:0", "cuda:0")), None) == "1"  # steps that share it
+    assert gpus_for(Execution(devices=("cuda:0", "cuda:0")), "1") == "1"
+    assert gpus_for(Execution(devices=("cuda:2", "cuda:3")), None) == "4"  # in a job they are counted from 0
+    assert gpus_for(Execution(devices=("cuda", "cpu:0")), None) == "1"
     assert gpus_for(Execution("dask", ranks=2, cluster="tcp://head:8786"), None) == "0"
     assert gpus_for(Execution(ranks=2), "a100:2") == "a100:2"
     assert gpus_for(Execution(ranks=2), "0") == "0"
