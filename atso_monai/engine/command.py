@@ -6,16 +6,23 @@ import ast
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from monai.bundle import ConfigParser
 
 from atso_monai.adapter.tree import ids_of
-from atso_monai.engine.engine import Engine
 from atso_monai.engine.run import print_run
 from atso_monai.errors import ConfigError, cause_of, nearest
 from atso_monai.stopping import StopSignal
+
+if TYPE_CHECKING:
+    from atso_monai.engine.engine import Engine
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 MONAI_ARGUMENTS = {
     "run_id", "init_id", "final_id", "meta_file", "config_file", "logging_file", "tracking", "args_file",
@@ -46,6 +53,17 @@ def clean_exit() -> Iterator[None]:
 def under_monai(argv: Sequence[str]) -> bool:
     """Whether this process is ``python -m monai.bundle``."""
     return Path(argv[0]).parts[-3:] == ("monai", "bundle", "__main__.py")
+
+
+def exits_cleanly(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let a function that MONAI's command line calls end in the manner of :func:`clean_exit`; elsewhere, as it is."""
+
+    @wraps(function)
+    def called(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with clean_exit() if under_monai(sys.argv) else contextlib.nullcontext():
+            return function(*args, **kwargs)
+
+    return called
 
 
 def refuse_unknown_arguments(argv: Sequence[str]) -> None:

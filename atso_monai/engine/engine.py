@@ -12,6 +12,7 @@ from atso_monai.cohort import Cohort
 from atso_monai.engine import orders
 from atso_monai.engine.carrying_out import carry_out
 from atso_monai.engine.cluster import Source
+from atso_monai.engine.command import exits_cleanly
 from atso_monai.engine.configuration import Bundles
 from atso_monai.engine.delivery import deliver
 from atso_monai.engine.execution import Execution
@@ -91,6 +92,7 @@ class Engine:
         ConfigError: for values that no run can have.
     """
 
+    @exits_cleanly
     def __init__(
         self,
         bundle: str | Path,

@@ -14,10 +14,11 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from atso_monai.adapter.tree import parts
 from atso_monai.bundle import override
-from atso_monai.engine.command import clean_exit, under_monai
+from atso_monai.engine.command import clean_exit, exits_cleanly, under_monai
 from atso_monai.engine.engine import Engine
 from atso_monai.engine.overrides import ID, read_overrides
 from atso_monai.engine.run import Run, print_run
+
 
 class AtsoWorkflow(ConfigWorkflow):
     """A run described by a bundle's ``atso.yaml``, for ``python -m monai.bundle run_workflow`` and for Python.
@@ -48,17 +49,17 @@ class AtsoWorkflow(ConfigWorkflow):
         engine: Engine = self.parser.get_parsed_content("engine")
         return engine
 
+    @exits_cleanly
     def run(self) -> Run:
         """Run the engine; see :meth:`atso_monai.engine.Engine.run`.
 
         Raises:
             AtsoError: from Python; on MONAI's command line the message alone is shown.
         """
-        with clean_exit() if under_monai(sys.argv) else contextlib.nullcontext():
-            run = self.engine.run()
-            if under_monai(sys.argv):
-                print_run(run)
-            return run
+        run = self.engine.run()
+        if under_monai(sys.argv):
+            print_run(run)
+        return run
 
 
 def _handed_on(given: Any) -> Any:

@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from monai.bundle import ConfigParser
 
 from atso_monai.bundle import find_bundle
+from atso_monai.cohort import Cohort
+from atso_monai.engine import Engine
 from atso_monai.engine.command import clean_exit, refuse_unknown_arguments, under_monai
 from atso_monai.errors import AtsoError, ConfigError, StepFailedError
 from atso_monai.stopping import StopSignal
@@ -50,6 +53,21 @@ def test_an_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> N
 def test_other_errors_are_for_programmers() -> None:
     with pytest.raises(ZeroDivisionError), clean_exit():
         raise ZeroDivisionError
+
+
+def test_a_setting_that_no_engine_can_have_is_one_message_under_monai(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MONAI makes the engine, long before it is run."""
+    with pytest.raises(ConfigError, match="overrides must map names"):
+        Engine("msd_hippocampus", Cohort("x", {0: "background"}), "run", overrides="batch_size")
+    monkeypatch.setattr(sys, "argv", [MONAI, "run"])
+    parser = ConfigParser({"engine": {"_target_": "atso_monai.engine.Engine", "overrides": "batch_size"}})
+    parser["engine"] |= {"bundle": "msd_hippocampus", "cohort": None, "output_dir": "run"}
+    with pytest.raises(SystemExit) as caught:
+        parser.get_parsed_content("engine")
+    assert caught.value.code == 2
+    assert "error: overrides must map names to values" in capsys.readouterr().err
 
 
 def test_under_monai() -> None:
