@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -95,12 +96,18 @@ def _write_configs(place: Workplace, folder: Path, views: Sequence[str], outcome
         overlay = torchrun_overlay(place.bundle)
         shutil.copyfile(overlay, folder / "configs" / overlay.name)
     described = metadata(place.bundle_of("predict"))
-    outputs = described.get("network_data_format", {}).get("outputs", {})
-    if isinstance(outputs.get("pred"), dict):
-        labels = place.classes.names(outcome.reduced)
-        outputs["pred"]["num_channels"] = len(labels)
-        outputs["pred"]["channel_def"] = text_keys(labels)
+    _name_classes(described, place.classes.names(outcome.reduced))
     write_json(folder / "configs" / "metadata.json", described)
+
+
+def _name_classes(described: dict[str, Any], labels: Mapping[int, str]) -> None:
+    """Say in the metadata what the labels mean, which many bundles of other people leave out, or say of their own."""
+    level = described
+    for name in ("network_data_format", "outputs", "pred"):
+        if not isinstance(level.get(name), dict):
+            level[name] = {}
+        level = level[name]
+    level |= {"num_channels": len(labels), "channel_def": text_keys(labels)}
 
 
 def _copy_code(bundle: Path, folder: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from atso_monai.engine.delivery import deliver_bundle, deliver_labels
 from atso_monai.files import read_json, write_text
+from atso_monai.predict import class_names
 
 
 @pytest.fixture
@@ -44,6 +45,17 @@ def test_a_run_leaves_a_bundle_of_its_own(run: Any) -> None:
     readme = files["docs/README.md"].decode()
     for text in ("the numbers", run.place.cohort.fingerprint, "strategy `atso`", "3 labelled cases, 4 reference cases"):
         assert text in readme
+
+
+@pytest.mark.parametrize(
+    "said", [{"version": "1"}, {"network_data_format": None}, {"network_data_format": {"outputs": []}}]
+)
+def test_classes_are_named_where_the_bundle_that_predicts_names_none(
+    run: Any, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("atso_monai.engine.delivery.metadata", lambda root: said)
+    folder = deliver_bundle(run.place, run.plan.outcomes[0], "the numbers")
+    assert class_names(folder) == {0: "background", 1: "front", 2: "back"}
 
 
 def test_braces_in_names_are_only_names(run: Any) -> None:
