@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from atso_monai.adapter.channels import output_channels
-from atso_monai.adapter.tree import Config, components, get, strings, target_name, undefined
+from atso_monai.adapter.tree import Config, components, follow, get, strings, target_name, undefined
 from atso_monai.errors import ConfigError
 
 DATA_SOURCES = ("dataset_dir", "data_file_base_dir", "data_list_file_path", "data_list_file", "dataset_file")
 LISTING = ("glob(", "listdir(", "scandir(", "iterdir(", "read_csv(", "load_decathlon_datalist(", "datafold_read(")
 """Calls by which bundles list their own cases."""
+OWN_DATA = (
+    "DecathlonDataset", "MedNISTDataset", "TciaDataset", "CrossValidation", "CSVDataset", "NPZDictItemDataset"
+)  # fmt: skip
+"""Classes of MONAI that bring cases of their own."""
 LOADING = ("load_state_dict(", "copy_model_state(")
 _CASES = "atso_monai.adapter.cases"
 
@@ -29,7 +33,7 @@ def refuse_foreign_data(config: Config, asked: Mapping[str, str], kept: Sequence
         ConfigError: names the way by which the data set is reached.
     """
     for name in asked:
-        if name in kept or not (name in DATA_SOURCES or _lists_cases(get(config, name))):
+        if name in kept or not (name in DATA_SOURCES or _lists_cases(config, name)):
             continue
         way = [name]
         while asked[way[-1]]:
@@ -44,16 +48,23 @@ def refuse_foreign_data(config: Config, asked: Mapping[str, str], kept: Sequence
         )
 
 
-def _lists_cases(value: object) -> bool:
-    """Whether a value lists files of its own, or is a dataset that was not given the engine's cases."""
+def _lists_cases(config: Config, name: str) -> bool:
+    """Whether the value of an id lists files of its own, or is a dataset that was not given the engine's cases."""
+    value = get(config, name)
     if any(call in text for text in strings(value) if text.startswith("$") for call in LISTING):
         return True
-    datasets = (node for _, node in components(value) if target_name(node).endswith("Dataset") and "data" in node)
-    return any(not _is_ours(node["data"]) for node in datasets)
+    nodes = [node for _, node in components(value)]
+    datasets = (node for node in nodes if target_name(node).endswith("Dataset") and "data" in node)
+    return any(target_name(node) in OWN_DATA for node in nodes) or any(
+        not _is_ours(config, node["data"]) for node in datasets
+    )
 
 
-def _is_ours(data: object) -> bool:
-    return isinstance(data, str) or (isinstance(data, dict) and data.get("_target_") == _CASES)
+def _is_ours(config: Config, data: object) -> bool:
+    """Whether the cases of a dataset are the engine's, or an expression, whose references are looked at themselves."""
+    whole = {**config, "_": data}
+    found = get(whole, follow(whole, "_")[-1])
+    return not found or isinstance(found, str) or (isinstance(found, dict) and found.get("_target_") == _CASES)
 
 
 def refuse_undefined(config: Config, asked: Iterable[str], source: str, part: str) -> None:

@@ -95,6 +95,24 @@ def literal_cases() -> Config:
     return config
 
 
+def literal_cases_elsewhere() -> Config:
+    config = own_handler()
+    config["others"] = [{"image": "a.nii.gz", "label": "b.nii.gz"}]
+    return config
+
+
+def listed_by_a_component() -> Config:
+    config = own_handler()
+    config["others"] = {"_target_": "load_decathlon_datalist", "data_list_file_path": "/mine/dataset.json"}
+    return config
+
+
+def data_set_of_monai() -> Config:
+    config = own_handler()
+    config["judge_set"] = {"_target_": "DecathlonDataset", "root_dir": "/mine", "section": "validation"}
+    return config
+
+
 def counted_elsewhere() -> Config:
     config = bundle(steps="$len(os.listdir('/mine'))")
     config["schedule"]["step_size"] = "@steps"
@@ -106,12 +124,26 @@ def counted_elsewhere() -> Config:
     [
         (own_handler, "others <- judge_set <- judge"),
         (literal_cases, "judge_set <- judge"),
+        (literal_cases_elsewhere, "judge_set <- judge"),
+        (listed_by_a_component, "judge_set <- judge"),
+        (data_set_of_monai, "judge_set <- judge"),
         (counted_elsewhere, "steps <- schedule"),
     ],
 )
 def test_cases_of_the_bundles_own_are_refused_under_any_name(make: Any, way: str) -> None:
     with pytest.raises(ConfigError, match=f"reads the bundle's own data set while it runs: {way}"):
         rewired(make())
+
+
+def test_cases_of_the_engine_are_no_cases_of_its_own() -> None:
+    """A second data set on the list of training, or with an empty one, leaks nothing."""
+    config = own_handler()
+    config["judge_set"]["data"] = "$@mine[:2]"
+    assert rewired(config)["judge_set"]["data"] == "$@mine[:2]"
+    config["judge_set"]["data"] = "@mine"
+    assert rewired(config)["judge_set"]["data"] == "@mine"
+    config["judge_set"]["data"] = []
+    rewired(config)
 
 
 def test_released_weights_are_refused_where_nobody_looks_for_them() -> None:
