@@ -247,6 +247,8 @@ def run_config(
                     _run_with_checkpoints(workflow, checkpoints, interval or Interval())
                 else:
                     workflow.run()
+            if kind == "train":
+                _require_steps(workflow)
         except Exception as error:
             if on_error is not None:
                 on_error(error)
@@ -302,6 +304,13 @@ def _run_with_checkpoints(workflow: ConfigWorkflow, folder: CheckpointFolder, in
     if not handler.completed:  # some handler took the exception for itself
         obey()
         raise AtsoError("The training ended before its time, without an error of its own.")
+
+
+def _require_steps(workflow: ConfigWorkflow) -> None:
+    """Ignite ends a training whose loader is empty without a word."""
+    trainer = workflow.parser.get_parsed_content(engine_id(workflow.parser.get(), ENGINES["train"]))
+    if not trainer.state.iteration:
+        raise AtsoError("The training took no step: its data loader gave no batch. Look at its data and batch size.")
 
 
 @contextlib.contextmanager

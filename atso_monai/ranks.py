@@ -11,6 +11,8 @@ import torch
 import torch.distributed as dist
 from torch.utils.data import DataLoader
 
+from atso_monai.errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -73,9 +75,18 @@ def share_batches(loader: DataLoader[Any]) -> DataLoader[Any]:
     Of every ``count`` batches a rank gets the one with its number; those at the end that are too few for all are left
     out. Before that, the loaders of all ranks must give the same batches in one order, as seeded ones do. Unlike
     torch's ``DistributedSampler`` this keeps the loader's own sampler.
+
+    Raises:
+        ConfigError: when there are fewer batches than ranks.
     """
+    share = _Share(loader.batch_sampler, own := ranks())
+    if not len(share):
+        raise ConfigError(
+            f"ranks: {own.count} takes a batch for each rank, but the whole training has {len(loader)}. Take fewer "
+            "ranks, or a longer training (epochs, epoch_length)."
+        )
     # torch forbids to exchange it, since a loader may be iterated already; this one is not
-    object.__setattr__(loader, "batch_sampler", _Share(loader.batch_sampler, ranks()))
+    object.__setattr__(loader, "batch_sampler", share)
     return loader
 
 

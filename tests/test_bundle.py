@@ -23,9 +23,10 @@ from atso_monai.bundle import (
     read_config,
     run_config,
 )
+from atso_monai.checkpoint import CheckpointFolder
 from atso_monai.engine import Engine
 from atso_monai.engine.configuration import configuration
-from atso_monai.errors import ConfigError
+from atso_monai.errors import AtsoError, ConfigError
 from atso_monai.files import read_json, write_json
 from atso_monai.networks import RSTN
 
@@ -217,6 +218,33 @@ def test_finalize_runs_after_an_error_too(tmp_path: Path, part: str) -> None:
     assert isinstance(caught.value.__cause__ or caught.value, ZeroDivisionError)
     assert (folder / "finalized").exists()
     assert os.getcwd() == cwd
+
+
+TRAINING: dict[str, Any] = {
+    "output_dir": "repeat",
+    "network": {"_target_": "torch.nn.Linear", "in_features": 1, "out_features": 1},
+    "train": {
+        "trainer": {
+            "_target_": "SupervisedTrainer",
+            "device": "$torch.device('cpu')",
+            "max_epochs": 1,
+            "epoch_length": 2,
+            "train_data_loader": {"_target_": "torch.utils.data.DataLoader", "dataset": []},
+            "network": "@network",
+            "optimizer": {"_target_": "torch.optim.SGD", "params": "$@network.parameters()", "lr": 0.1},
+            "loss_function": {"_target_": "torch.nn.MSELoss"},
+        }
+    },
+    "run": ["$@train::trainer.run()"],
+}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.filterwarnings("ignore:Data iterator can not provide data")
+def test_a_training_without_data_is_no_training(tmp_path: Path, kept: bool) -> None:
+    folder = step(tmp_path / "step", TRAINING)
+    with pytest.raises(AtsoError, match="The training took no step"):
+        run_config(folder, "train", {}, checkpoints=CheckpointFolder(folder, {}) if kept else None)
 
 
 def test_a_run_refuses_unknown_ids(tmp_path: Path) -> None:

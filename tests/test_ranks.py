@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from atso_monai import ranks as module
 from atso_monai.checkpoint import ResumableLoader
+from atso_monai.errors import ConfigError
 from atso_monai.ranks import Ranks, ranks, share_batches
 
 
@@ -40,6 +41,11 @@ def test_the_ranks_together_read_what_one_process_reads(count: int, monkeypatch:
     assert {len(part) for part in parts} == {len(whole) // count}
     taken = [batches(part) for part in parts]
     assert [batch for step in zip(*taken, strict=True) for batch in step] == whole[: len(whole) // count * count]
+
+
+def test_fewer_batches_than_ranks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="takes a batch for each rank, but the whole training has 6"):
+        share(0, 7, monkeypatch)
 
 
 def test_a_share_is_taken_up_in_its_middle(monkeypatch: pytest.MonkeyPatch) -> None:
