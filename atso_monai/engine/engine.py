@@ -29,6 +29,7 @@ from atso_monai.engine.preflight import (
     require_hounsfield,
     require_reduction,
     require_same_kind,
+    require_snapshots,
     training_size,
     try_network,
 )
@@ -241,6 +242,7 @@ class Engine:
         place = self._workplace(plan)
         for kind in ("train", "predict"):
             orders.bundle_config(place, kind)
+        require_snapshots(place, plan)
         contents, facts = content_hashes(self.cohort, facts_dir, checking())
         require_same_kind(place, facts)
         place = self._workplace(plan, contents, training_size(place, facts))

@@ -12,8 +12,9 @@ import torch
 from monai.bundle import ConfigParser
 
 from atso_monai.adapter import SECTION
+from atso_monai.bundle import engine_id
 from atso_monai.cohort import Cohort, require_sound
-from atso_monai.engine.orders import bundle_config
+from atso_monai.engine.orders import bundle_config, step_config
 from atso_monai.engine.plan import Plan
 from atso_monai.engine.workplace import Workplace
 from atso_monai.errors import AtsoError, ConfigError
@@ -120,6 +121,26 @@ def require_reduction(name: str | Path | None, plan: Plan, cohort: Cohort) -> La
             f"class. It has the values {sorted(table.mapping)}."
         )
     return table
+
+
+def require_snapshots(place: Workplace, plan: Plan) -> None:
+    """Refuse a snapshot of an epoch that its training does not reach.
+
+    Raises:
+        ConfigError: names the epoch, and the training.
+    """
+    wanted = {step.start for step in plan.steps if step.snapshot}
+    if place.keep_snapshot:
+        wanted |= {step.makes for step in plan.steps if step.kind == "train" and step.generation == "0"}
+    for step in (one for one in plan.steps if one.makes in wanted):
+        config = step_config(place, step, place.folder(step.makes))
+        parser, name = ConfigParser(config), engine_id(config, "snapshot_epoch")
+        if name in parser and not 0 < (epoch := int(parser.get_parsed_content(name))) <= step.epochs:
+            raise ConfigError(
+                f"start: snapshot needs the weights of {step.makes} after epoch {epoch} (snapshot_epoch of "
+                f"{place.bundle.name}), but it has {step.epochs} epochs. Give it more epochs, take start: scratch, or "
+                "set snapshot_epoch with --overrides '{train: {snapshot_epoch: 1}}'."
+            )
 
 
 def require_same_kind(place: Workplace, facts: Facts) -> None:

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from atso_monai.cohort import Cohort
-from atso_monai.engine.preflight import bytes_needed, content_hashes, require_devices, training_size, try_network
+from atso_monai.engine.preflight import (
+    bytes_needed,
+    content_hashes,
+    require_devices,
+    require_snapshots,
+    training_size,
+    try_network,
+)
 from atso_monai.errors import CohortError, ConfigError
 
 Make = Callable[..., Any]
@@ -108,3 +115,20 @@ def test_a_device_that_is_not_there(name: str, message: str, monkeypatch: pytest
     require_devices(["cpu", "cuda", "cuda:0"])
     with pytest.raises(ConfigError, match=message):
         require_devices(["cpu", name])
+
+
+def test_a_snapshot_of_an_epoch_that_never_comes_is_refused(described: Make) -> None:
+    """Told before the first training, and not after it."""
+
+    def check(epoch: object, **shape: Any) -> None:
+        made = described(changes={"overrides": {"train": {"snapshot_epoch": epoch}}}, **shape)
+        require_snapshots(made.place, made.plan)
+
+    check(9, start="scratch")
+    check(2, start="snapshot", first_epochs=2)
+    check("$@max_epochs // 2", start="snapshot", first_epochs=2)
+    for epoch in (3, 0):
+        with pytest.raises(ConfigError, match=rf"weights of model/g0/axial after epoch {epoch} .* it has 2 epochs"):
+            check(epoch, start="snapshot", first_epochs=2)
+    with pytest.raises(ConfigError, match="model/g0/axial"):  # it must leave one though nobody starts from it
+        check(3, start="snapshot", first_epochs=2, strategy="supervised")
