@@ -14,11 +14,11 @@ import torch
 import yaml
 from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, verify_net_in_out
 
+from atso_monai.adapter.tree import ids_of
 from atso_monai.bundle import (
     config_files,
     embedded_bundles,
     find_bundle,
-    ids_of,
     override,
     read_config,
     run_config,
