@@ -67,7 +67,8 @@ class CoarseToFineInferer(Inferer):
         batch_size: most slices in one forward pass; ``fast`` only.
         precision: of the coarse round: ``bfloat16``, ``float16`` or ``float32``; ``fast`` only. With float32 the
             result is that of the exact mode; choose it also on a processor without instructions for bfloat16. float16
-            is nearer to it than bfloat16, and overflows where a network's activations pass 65504.
+            is nearer to it than bfloat16, and overflows where a network's activations pass 65504. A network with
+            autocast of its own keeps that, in all rounds.
 
     Raises:
         ConfigError: names the argument that is wrong.
@@ -160,7 +161,7 @@ def _checked(network: Mapping[str, torch.nn.Module], order: Sequence[str], exact
             raise ValueError(f"CoarseToFineInferer needs networks of RSTN. Received: {type(one).__name__} for {view}.")
         if one.training:
             raise ValueError(f"The {view} network is in training mode, with dropout. Call its eval() first.")
-        if exact and one.reduced:
+        if exact and any(getattr(part, "reduced", False) for part in one.modules()):
             raise ConfigError(
                 f"mode 'exact' computes in float32. Received: a {view} network with autocast of its own. "
                 "Set the network's autocast to null, or mode to 'fast'."

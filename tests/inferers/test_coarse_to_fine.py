@@ -24,7 +24,7 @@ from atso_monai.inferers.pace import fast_pace
 from atso_monai.inferers.slices import with_neighbours
 from atso_monai.losses import CoarseFineLoss
 from atso_monai.metrics import foreground_dice
-from atso_monai.networks import RSTN, FCN8s, ViewNetworks
+from atso_monai.networks import RSTN, FCN8s, SpaceToDepth, ViewNetworks
 from atso_monai.phantom import TISSUES, phantom_case
 
 Volume = npt.NDArray[np.float32]
@@ -366,3 +366,6 @@ def test_what_cannot_be() -> None:
     reduced = RSTN(Bright(0, 1), Bright(1, 1), autocast="bfloat16").eval()
     with pytest.raises(ConfigError, match="autocast to null"):
         CoarseToFineInferer("exact")(volume(), {"axial": reduced})
+    inside = RSTN(Bright(0, 1), SpaceToDepth(Bright(1, 1), factor=1, autocast="bfloat16")).eval()
+    with pytest.raises(ConfigError, match="autocast to null"):
+        CoarseToFineInferer("exact")(volume(), {"axial": inside})
