@@ -51,11 +51,16 @@ class Execution:
         require_devices(self.devices)
         if self.ranks > 1 and not torch.distributed.is_available():
             raise ConfigError(f"ranks: {self.ranks} needs torch.distributed, which this PyTorch lacks. Take ranks: 1.")
-        if self.ranks > 1 and not self.devices and (count := torch.cuda.device_count()):
-            self._require_gpus(count)
+        self.require_gpus(torch.cuda.device_count())
 
-    def _require_gpus(self, count: int) -> None:
-        """The first GPUs of a machine are those that ranks take by themselves."""
+    def require_gpus(self, count: int) -> None:
+        """Refuse ranks that take GPUs by themselves, the first ones of a machine with ``count``, but have not enough.
+
+        Raises:
+            ConfigError: when they are too few, or several trainings would take the same ones.
+        """
+        if self.executor == "dask" or self.ranks == 1 or self.devices or not count:
+            return
         if count < self.ranks:
             raise ConfigError(
                 f"ranks: {self.ranks} takes {self.ranks} GPUs for each training, but this machine has {count}. "

@@ -121,16 +121,18 @@ def gpus_for(execution: Execution, asked: str | None) -> str:
     """The GPUs to ask for: as many as a run uses, or what a person asks for where that is enough.
 
     Raises:
-        ConfigError: when it is not.
+        ConfigError: when it is not, or the run would refuse to share them between its trainings.
     """
     needed = execution.gpus
-    count = (asked or "").rsplit(":", 1)[-1]
-    if asked is None or not count.isdecimal():
-        return str(needed) if asked is None else asked  # what is no number is refused with its form
+    asked = str(needed) if asked is None else asked
+    count = asked.rsplit(":", 1)[-1]
+    if not count.isdecimal():
+        return asked  # it is refused with its form
     on_cpu = int(count) == 0 and not execution.devices
     if int(count) < needed and not on_cpu:
         used = f"ranks: {execution.ranks} and devices: {', '.join(execution.devices) or 'null'}"
         raise ConfigError(f"The run uses {needed} GPUs at a time ({used}). Received: --gpus {asked}. Give it {needed}.")
+    execution.require_gpus(int(count))
     return asked
 
 

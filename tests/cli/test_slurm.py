@@ -46,11 +46,12 @@ def test_a_job_asks_for_a_gpu_for_each_rank(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     four = ["--ranks", "2", "--devices", "[cuda:0, cuda:1, cuda:2, cuda:3]"]
-    assert main(["slurm", "--to", "two.sh", "--", *words, "--ranks", "2"]) == 0
+    assert main(["slurm", "--to", "two.sh", "--", *words, "--ranks", "2", "--workers", "1"]) == 0
     assert main(["slurm", "--to", "four.sh", "--gpus", "a100:4", "--", *words, *four]) == 0
     assert "#SBATCH --gres=gpu:2\n" in (tmp_path / "two.sh").read_text(encoding="utf-8")
     assert "#SBATCH --gres=gpu:a100:4\n" in (tmp_path / "four.sh").read_text(encoding="utf-8")
     capsys.readouterr()
+    assert "Take workers: 1" in refused(["slurm", "--", *words, "--ranks", "2"], capsys)  # not hours later, in the job
     assert "The run uses 4 GPUs" in refused(["slurm", "--gpus", "2", "--", *words, *four], capsys)
     assert "--gpus must be" in refused(["slurm", "--gpus", "many", "--", *words, *four], capsys)
 

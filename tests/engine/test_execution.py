@@ -48,7 +48,7 @@ def test_more_ranks_than_gpus_are_refused_and_cpus_are_free(monkeypatch: pytest.
 
 def test_a_batch_job_asks_for_the_gpus_of_its_run() -> None:
     assert gpus_for(Execution(), None) == "1"
-    assert gpus_for(Execution(ranks=4), None) == "4"
+    assert gpus_for(Execution(ranks=4, workers=1), None) == "4"
     assert gpus_for(Execution(ranks=2, devices=FOUR), None) == "4"
     assert gpus_for(Execution(ranks=2, devices=("cpu", "cpu")), None) == "0"
     assert gpus_for(Execution(devices=("cuda:0", "cuda:0")), None) == "1"  # steps that share it
@@ -56,10 +56,12 @@ def test_a_batch_job_asks_for_the_gpus_of_its_run() -> None:
     assert gpus_for(Execution(devices=("cuda:2", "cuda:3")), None) == "4"  # in a job they are counted from 0
     assert gpus_for(Execution(devices=("cuda", "cpu:0")), None) == "1"
     assert gpus_for(Execution("dask", ranks=2, cluster="tcp://head:8786"), None) == "0"
-    assert gpus_for(Execution(ranks=2), "a100:2") == "a100:2"
+    assert gpus_for(Execution(ranks=2, workers=1), "a100:2") == "a100:2"
     assert gpus_for(Execution(ranks=2), "0") == "0"
     with pytest.raises(ConfigError, match=r"uses 2 GPUs at a time .* Received: --gpus a100:1\. Give it 2"):
         gpus_for(Execution(ranks=2), "a100:1")
+    with pytest.raises(ConfigError, match=r"same GPUs\. Take workers: 1, or devices: \[cuda:0, cuda:1\]"):
+        gpus_for(Execution(ranks=2), None)  # as the job itself would, after its time in the queue
     with pytest.raises(ConfigError, match="uses 4 GPUs at a time"):
         gpus_for(Execution(devices=FOUR), "0")
 
