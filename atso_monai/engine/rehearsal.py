@@ -14,7 +14,8 @@ from atso_monai.adapter import SECTION
 from atso_monai.adapter.channels import class_ids, input_channels, output_channels
 from atso_monai.adapter.find import loaded_keys
 from atso_monai.adapter.labels import refuse_changed_labels
-from atso_monai.bundle import metadata, set_ids, set_up
+from atso_monai.bundle import metadata, set_ids
+from atso_monai.bundle_run import set_up
 from atso_monai.engine.case_lists import items_of
 from atso_monai.engine.configuration import CONFIG_NAMES
 from atso_monai.engine.orders import DATALIST, Draft, bundle_config

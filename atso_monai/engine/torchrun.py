@@ -19,7 +19,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from atso_monai.bundle import Attachable
+from atso_monai.bundle_run import Attachable
 from atso_monai.checkpoint import CheckpointFolder
 from atso_monai.engine.processes import death, describe, start_method, start_server, watch_parent, without_main
 from atso_monai.engine.worker import LOG, Order, quiet, run_here, told_when_full

@@ -20,7 +20,7 @@ import monai
 import torch
 
 import atso_monai
-from atso_monai.bundle import Attachable, run_config
+from atso_monai.bundle_run import Attachable, run_config
 from atso_monai.checkpoint import CheckpointFolder, Interval
 from atso_monai.engine.record import Result, hash_files, write_result
 from atso_monai.errors import AtsoError

@@ -43,7 +43,6 @@ def reach_of(network: RSTN) -> int:
 
 def _view_score(slices: torch.Tensor, chosen: Sequence[int], network: RSTN, pace: Pace) -> torch.Tensor:
     """Mean over overlapping inputs, (S, H, W); slices of which no input is ``chosen`` get 0."""
-
     blank = _blank(slices, chosen, network.channels) if pace.prune else []
 
     def predict(batch: Sequence[int]) -> torch.Tensor:
@@ -60,7 +59,8 @@ def _view_score(slices: torch.Tensor, chosen: Sequence[int], network: RSTN, pace
 def _blank(slices: torch.Tensor, chosen: Sequence[int], context: int) -> list[int]:
     """Those of the ``chosen`` inputs that hold nothing but the lowest value of all, as air around a patient."""
     empty = slices.flatten(1).amax(1) == slices.min()
-    return [index for index in chosen if with_neighbours(empty[:, None, None], [index], context).all()]
+    whole = with_neighbours(empty[:, None, None], chosen, context).flatten(1).all(1)
+    return [index for index, found in zip(chosen, whole.tolist(), strict=True) if found]
 
 
 def _within_reach(total: torch.Tensor, axis: int, least: float, reach: int) -> list[int]:

@@ -10,7 +10,7 @@ import torch
 def with_neighbours(slices: torch.Tensor, chosen: Sequence[int], context: int) -> torch.Tensor:
     """Slices (S, H, W) to inputs (len(chosen), context, H, W); neighbours beyond the ends repeat the end."""
     reach = context // 2
-    centre = torch.as_tensor(chosen, device=slices.device)[:, None]
+    centre = torch.as_tensor(chosen, dtype=torch.int64, device=slices.device)[:, None]
     index = centre + torch.arange(-reach, reach + 1, device=slices.device)
     return slices[index.clamp(0, len(slices) - 1)]
 

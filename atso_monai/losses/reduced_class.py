@@ -78,7 +78,7 @@ class ReducedClassLoss(nn.Module):
         weight: weight of each class; None: all 1.
 
     Raises:
-        ValueError: see :func:`membership`.
+        ValueError: see :func:`membership`, or when there are more or fewer weights than classes.
 
     Example::
 
@@ -91,6 +91,8 @@ class ReducedClassLoss(nn.Module):
     def __init__(self, groups: Sequence[int], ignore_index: int = 255, weight: Sequence[float] | None = None) -> None:
         super().__init__()
         membership(groups, len(groups))
+        if weight is not None and len(weight) != len(groups):
+            raise ValueError(f"weight must have one number for each of {len(groups)} classes. Received: {list(weight)}.")
         self.groups, self.ignore_index = tuple(groups), ignore_index
         self.register_buffer("weight", None if weight is None else torch.tensor(weight, dtype=torch.float32))
 

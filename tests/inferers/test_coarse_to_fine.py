@@ -241,6 +241,22 @@ def test_views_that_are_pruned_change_no_mask_and_no_score_that_counts() -> None
     assert torch.equal(whole[region], pruned[region])
 
 
+def test_blank_slices_are_predicted_once_and_change_nothing() -> None:
+    image = torch.zeros(40, 30, 24)
+    image[12:22, 8:18, 6:14] = volume(1)[0, 0, :10, :10, :8]
+    models, counted = networks("sagittal", "coronal"), []
+    models["sagittal"].coarse_model.register_forward_hook(lambda _m, given, _o: counted.append(len(given[0])))
+    with torch.no_grad():
+        plain, pruned = (
+            coarse_score(image, models, dataclasses.replace(fast_pace(4, "float32"), prune=prune), 1e-9)
+            for prune in (False, True)
+        )
+    assert counted[: 40 // 4] == [4] * 10
+    assert sum(counted[10:]) == 10 + 2 + 1  # those with something in them or beside them, and one for all others
+    torch.testing.assert_close(pruned, plain)
+    assert plain[0].max() > 0  # blank is not taken for empty
+
+
 @pytest.mark.parametrize("mode", ["exact", "fast"])
 def test_an_empty_mask_ends_the_case(mode: str) -> None:
     inferer = CoarseToFineInferer(mode)  # type: ignore[arg-type]

@@ -101,3 +101,9 @@ def test_what_does_not_fit_is_refused() -> None:
         reduced_cross_entropy(logits, torch.full_like(target, 8), GROUPS)
     with pytest.raises(ValueError, match="pixels of logits"):
         reduced_cross_entropy(logits, target[:1], GROUPS)
+
+
+@pytest.mark.parametrize("weight", [[], [1.0], [1.0, 2.0, 3.0, 4.0]])
+def test_a_weight_for_each_class(weight: list[float]) -> None:
+    with pytest.raises(ValueError, match="one number for each of 3 classes"):
+        ReducedClassLoss(groups=[0, 0, 1], weight=weight)
