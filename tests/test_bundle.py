@@ -273,6 +273,13 @@ def test_bundles_of_others_are_not_trained_in_several_processes(tmp_path: Path) 
         configuration(tmp_path / "zoo", "train", ranks=2)
 
 
+@pytest.mark.parametrize(("classes", "weights"), [(11, 11), (5, 5), (7, None), (2, None)])
+def test_street_frames_of_any_number_of_classes_can_be_trained(classes: int, weights: int | None) -> None:
+    config = read_config(BUNDLES["camvid"], "train")
+    loss = ConfigParser({**config, "num_classes": classes}).get_parsed_content("loss")
+    assert (None if loss.weight is None else len(loss.weight)) == weights
+
+
 def inference_files(root: Path) -> list[str]:
     """The configuration of a bundle, with its small network where it has one."""
     files = [root / "configs" / name for name in ("inference.yaml", "inference_small.yaml")]
