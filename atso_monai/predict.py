@@ -175,7 +175,7 @@ def scans(images: Sequence[str | Path], suffix: str = ".nii.gz") -> list[dict[st
     if not files:
         raise PrepareError(f"There is no {kind} in {', '.join(map(str, images))} ({', '.join(known)}).")
     seen: dict[str, Path] = {}
-    for file in files:
+    for file in map(Path, map(os.path.abspath, files)):  # the folder of a series may be given as `.`
         if (other := seen.setdefault(case_id(file), file)) is not file:
             raise PrepareError(f"{file} and {other} would both be written as {case_id(file)}{suffix}. Rename one.")
     return [{"id": name, "image": os.path.abspath(file)} for name, file in seen.items()]

@@ -187,3 +187,13 @@ def test_a_folder_of_one_dicom_series_is_one_scan(tmp_path: Path) -> None:
     volume = np.arange(6 * 5 * 4, dtype=np.int16).reshape(6, 5, 4)
     write_dicom_series(tmp_path / "series 1", volume, np.diag([-1.0, -1.0, 2.0, 1.0]), patient="P")
     assert scans([tmp_path / "series 1"]) == [{"id": "series 1", "image": str(tmp_path / "series 1")}]
+
+
+@pytest.mark.parametrize("given", [".", "../series 1", "../series 1/"])
+def test_a_series_has_the_name_of_its_folder_however_that_is_given(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = np.zeros((4, 5, 3), np.int16)
+    write_dicom_series(tmp_path / "series 1", volume, np.diag([-1.0, -1.0, 2.0, 1.0]), patient="P")
+    monkeypatch.chdir(tmp_path / "series 1")
+    assert scans([given]) == [{"id": "series 1", "image": str(tmp_path / "series 1")}]
