@@ -15,7 +15,9 @@ OWN_DATA = (
     "DecathlonDataset", "MedNISTDataset", "TciaDataset", "CrossValidation", "CSVDataset", "NPZDictItemDataset"
 )  # fmt: skip
 """Classes of MONAI that bring cases of their own."""
-LOADING = ("load_state_dict(", "copy_model_state(")
+LOADING = ("load_state_dict(", "copy_model_state(", "torch.jit.load(", "bundle.load(", "load_from_mmar(")
+LOADERS = ("torch.jit.load", "monai.bundle.load", "monai.apps.load_from_mmar", "load_from_mmar")
+"""Components that make a network with weights."""
 _CASES = "atso_monai.adapter.cases"
 
 
@@ -92,7 +94,9 @@ def refuse_own_weights(config: Config, asked: Iterable[str], source: str, part: 
     """
     for name in asked:
         own = get(config, name)
-        if name not in ("initialize", "run") and any(call in text for text in strings(own) for call in LOADING):
+        filled = any(call in text for text in strings(own) for call in LOADING)
+        made = any(node["_target_"] in LOADERS for _, node in components(own))
+        if name not in ("initialize", "run") and (filled or made):
             raise ConfigError(
                 f"{source} loads weights of its own, at {name}; the engine brings weights in and out. Leave the "
                 f"loading out in a mapping file (--mapping FILE):\n    {part}:\n      set: {{'{name}': VALUE}}\n"

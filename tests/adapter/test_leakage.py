@@ -153,6 +153,20 @@ def test_released_weights_are_refused_where_nobody_looks_for_them() -> None:
     assert rewired(bundle(**filled), set={"filled": None})["filled"] is None
 
 
+@pytest.mark.parametrize(
+    "net",
+    [
+        "$torch.jit.load('released.ts')",
+        "$monai.bundle.load('released')",
+        {"_target_": "monai.bundle.load", "name": "released"},
+    ],
+)
+def test_a_network_that_is_made_with_its_weights_is_refused(net: Any) -> None:
+    with pytest.raises(ConfigError, match=r"loads weights of its own, at net"):
+        rewired(bundle(net=net), out_channels=3)
+    assert rewired(bundle(net="$monai.bundle.load_bundle_config('x')"), out_channels=3)
+
+
 def test_what_repeats_the_expression_of_the_device_follows_it() -> None:
     config = bundle()
     config["teacher"]["inferer"]["device"] = config["where"]
