@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
-from atso_monai.errors import CheckpointError
+from atso_monai.errors import CheckpointError, ConfigError
 from atso_monai.files import atomic_path
 from atso_monai.handlers import Snapshot
 from atso_monai.networks.weights import read_state
@@ -70,6 +70,25 @@ def require_weights(
         raise CheckpointError(
             f"The bundle has replaced the weights of {origin} by others, first {wrong[0]}. Take what loads weights in "
             "it out, or set its id to null in a mapping file."
+        )
+
+
+def refuse_known_weights(one: torch.nn.Module, other: torch.nn.Module, source: str) -> None:
+    """Refuse networks that were made from two seeds and have the same weights: these may have seen the test cases.
+
+    What is alike in all new networks, such as norms and fixed filters, counts only where it is most of the network.
+
+    Raises:
+        ConfigError: names the bundle.
+    """
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    drawn = [(a, b) for a, b in pairs if a.requires_grad and a.ndim > 1]
+    same = sum(a.numel() for a, b in drawn if torch.equal(a, b))
+    if 2 * same > sum(a.numel() for a, _ in drawn):
+        raise ConfigError(
+            f"{source} makes its network with the same weights whatever the seed, so they come with the bundle, or are "
+            "drawn from a seed of its own. Take that out of what makes the network. Weights to start from are named in "
+            "a mapping file (--mapping FILE), as a path in the bundle:\n    train:\n      pretrained: models/model.pt"
         )
 
 

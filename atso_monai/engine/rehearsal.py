@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import monai
+import torch
 
 from atso_monai.adapter import SECTION
 from atso_monai.adapter.channels import class_ids, input_channels, output_channels
 from atso_monai.adapter.find import loaded_keys
 from atso_monai.adapter.labels import refuse_changed_labels
+from atso_monai.adapter.training import refuse_known_weights
 from atso_monai.bundle import metadata, set_ids
 from atso_monai.bundle_run import set_up
 from atso_monai.engine.case_lists import items_of
@@ -38,18 +40,26 @@ def rehearse(place: Workplace) -> None:
     """Make trainer, evaluator, networks and datasets of one case, on the CPU and in a folder that goes afterwards.
 
     Raises:
-        ConfigError: when a part cannot be made, the two networks differ, or they do not fit the cohort.
+        ConfigError: when a part cannot be made, the two networks differ, they do not fit the cohort, or are not new.
     """
     configs = {kind: bundle_config(place, kind) for kind in ("train", "predict")}
     for kind, config in configs.items():
         _require_channels(place, kind, config)
-    shapes = {kind: _set_up(place, kind, config) for kind, config in configs.items()}
+    networks = {kind: _set_up(place, kind, config) for kind, config in configs.items()}
+    shapes = {kind: _shapes(network) for kind, network in networks.items()}
     if shapes["train"] != shapes["predict"]:
         raise ConfigError(
             f"Training ({place.bundle.name}) and prediction ({place.bundle_of('predict').name}) have different "
             f"networks: the weights of one do not fit the other. {_difference(shapes['train'], shapes['predict'])}\n"
             "Give both the same network_def, e.g. with --overrides '{train: {...}, inference: {...}}'."
         )
+    if configs["train"][SECTION]["pretrained"] is None:
+        set_ids(configs["train"], {"seed": 1}, "rehearsal")
+        refuse_known_weights(networks["train"], _set_up(place, "train", configs["train"]), place.bundle.name)
+
+
+def _shapes(network: torch.nn.Module) -> Shapes:
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def _require_channels(place: Workplace, kind: str, config: dict[str, Any]) -> None:
@@ -71,8 +81,8 @@ def _require_channels(place: Workplace, kind: str, config: dict[str, Any]) -> No
         )
 
 
-def _set_up(place: Workplace, kind: str, config: dict[str, Any]) -> Shapes:
-    """Shapes of the weights of the network that a configuration makes."""
+def _set_up(place: Workplace, kind: str, config: dict[str, Any]) -> torch.nn.Module:
+    """The network that a configuration makes."""
     with tempfile.TemporaryDirectory(prefix="atso-") as folder:
         set_ids(config, {"device": "$torch.device('cpu')", "datalist": DATALIST, "cache_dir": "cache"}, "rehearsal")
         order = Order(f"rehearsal/{kind}", kind, folder, "", (), place.threads)
@@ -91,7 +101,7 @@ def _set_up(place: Workplace, kind: str, config: dict[str, Any]) -> Shapes:
                 raise ConfigError(f"{place.bundle_of(kind).name} ({kind}) cannot be set up: {ours}") from None
             hint = _other_version(place.bundle_of(kind)) + ("" if loaded_keys(config) else NOTHING_LOADED)
             raise ConfigError(_cannot(place, kind, error, hint)) from error
-        return {name: tuple(value.shape) for name, value in network.state_dict().items()}
+        return network
 
 
 def _require_labels(place: Workplace, config: Mapping[str, Any], item: Any, cases: Sequence[Mapping[str, Any]]) -> None:

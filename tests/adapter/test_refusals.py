@@ -115,3 +115,30 @@ def test_a_configuration_in_several_files(zoo_bundle: Path, cohort: Cohort, tmp_
         Engine(zoo_bundle, cohort, tmp_path / "run").check()
     (folder / "atso_mapping.yaml").write_text("train: {config: [train.json, net.json]}", encoding="utf-8")
     Engine(zoo_bundle, cohort, tmp_path / "run").check()
+
+
+KNOWN = """
+import torch
+from monai.networks.nets import UNet
+
+
+def known(**settings):
+    network = UNet(**settings)
+    for weight in network.parameters():
+        weight.data = torch.linspace(-1, 1, weight.numel()).reshape(weight.shape)
+    return network
+"""
+
+
+def test_weights_that_a_bundles_code_puts_into_its_network(zoo_bundle: Path, cohort: Cohort, tmp_path: Path) -> None:
+    """They may have seen the test cases; a start from them is said in the mapping."""
+    (zoo_bundle / "scripts").mkdir()
+    (zoo_bundle / "scripts" / "net.py").write_text(KNOWN, encoding="utf-8")
+
+    def loaded(content: dict[str, Any]) -> None:
+        content["imports"].append("$import scripts.net")
+        content["network_def"]["_target_"] = "scripts.net.known"
+
+    change(zoo_bundle, "train", loaded)
+    with pytest.raises(ConfigError, match="zoo #1 50% makes its network with the same weights whatever the seed"):
+        Engine(zoo_bundle, cohort, tmp_path / "run").check()
