@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from atso_monai.errors import ConfigError
@@ -45,5 +46,5 @@ def refuse_changed_labels(item: Any, label_key: str, classes: Iterable[int], sou
 
 def _labels(item: Any, key: str) -> Iterator[torch.Tensor]:
     for one in item if isinstance(item, (list, tuple)) else [item]:
-        if isinstance(one, Mapping) and key in one:
+        if isinstance(one, Mapping) and isinstance(one.get(key), (torch.Tensor, np.ndarray)):  # and no path
             yield torch.as_tensor(one[key])

@@ -23,6 +23,7 @@ def item(*values: float, channels: int = 1) -> dict[str, Any]:
         item(0, 1, channels=4),  # one-hot
         item(1e-16, 3.0001),
         {"image": torch.zeros(1, 2)},
+        {"image": torch.zeros(1, 2), "label": "label.nii.gz", "seg": torch.zeros(1, 2)},
     ],
 )
 def test_labels_of_the_file(found: Any) -> None:
