@@ -92,7 +92,8 @@ class ReducedClassLoss(nn.Module):
         super().__init__()
         membership(groups, len(groups))
         if weight is not None and len(weight) != len(groups):
-            raise ValueError(f"weight must have one number for each of {len(groups)} classes. Received: {weight}.")
+            given = list(weight)
+            raise ValueError(f"weight must have one number for each of {len(groups)} classes. Received: {given}.")
         self.groups, self.ignore_index = tuple(groups), ignore_index
         self.register_buffer("weight", None if weight is None else torch.tensor(weight, dtype=torch.float32))
 
