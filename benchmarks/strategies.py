@@ -3,7 +3,8 @@
     python benchmarks/strategies.py --bundle msd_hippocampus --overlay regime_a --dataset_dir Task04_Hippocampus
     python benchmarks/strategies.py --bundle msd_hippocampus --dataset_dir Task04_Hippocampus --seeds 3
     python benchmarks/strategies.py --bundle phantom_pancreas --seeds 3 --shift true
-    python benchmarks/strategies.py --bundle camvid --dataset_dir CamVid --seeds 3 --further stso_5_target atso_5_to_11
+    python benchmarks/strategies.py --bundle camvid --overlay imagenet --dataset_dir CamVid --seeds 3 \\
+        --further stso_5_target atso_5_to_11
 
 One seed draws the roles, the folds and every training's data order. Further `--id value` arguments are ids of the
 bundle's atso.yaml. A benchmark that was stopped continues; finished runs are read, not made again.
