@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -114,14 +114,16 @@ def _sure(suspect: Suspect, dice: float | None) -> Cell:
     return replace(cell, detail="empty label") if suspect.empty and dice is not None else cell
 
 
-def case_score_table(run: ReadRun) -> Table | None:
-    """DSC of every test case by each strategy, or None where none is known."""
+def case_score_table(
+    run: ReadRun, metric: str = "dsc", title: str = "DSC in %", cell: Callable[[float | None], Cell] = number
+) -> Table | None:
+    """A metric of every test case by each strategy, or None where none is known."""
     label = run.main_label
-    scores = {o.strategy: final_scores(run, o, TEST, label) for o in run.plan.outcomes}
+    scores = {o.strategy: final_scores(run, o, TEST, label, metric) for o in run.plan.outcomes}
     scores = {strategy: found for strategy, found in scores.items() if found}
     cases = sorted({case for found in scores.values() for case in found})
     if not cases:
         return None
-    rows = tuple((Cell(case), *(number(found.get(case)) for found in scores.values())) for case in cases)
+    rows = tuple((Cell(case), *(cell(found.get(case)) for found in scores.values())) for case in cases)
     head = ("Case", *(NAMES[strategy] for strategy in scores))
-    return Table(f"All {len(cases)} test cases: DSC in %, {label}", head, rows, sortable=True)
+    return Table(f"All {len(cases)} test cases: {title}, {label}", head, rows, sortable=True)

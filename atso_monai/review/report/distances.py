@@ -12,6 +12,7 @@ from atso_monai.metrics.sheet import DISTANCES
 from atso_monai.review.measures import MEASURES, measured, without_surface
 from atso_monai.review.outcomes import SETS, TEST, final_scores
 from atso_monai.review.read_run import ReadRun
+from atso_monai.review.report.cases import case_score_table
 from atso_monai.review.report.looks import NAMES
 from atso_monai.review.report.numbers import Cell, Comparisons, Table, comparisons, difference
 
@@ -67,19 +68,8 @@ def in_words(run: ReadRun, which: str, label: str) -> str:
 
 def case_distance_tables(run: ReadRun) -> list[Table]:
     """HD95, and ASSD, of every test case by each strategy; nothing where none was measured."""
-    return [table for metric in DISTANCES if (table := _case_table(run, metric)) is not None]
-
-
-def _case_table(run: ReadRun, metric: str) -> Table | None:
-    label = run.main_label
-    scores = {o.strategy: final_scores(run, o, TEST, label, metric) for o in run.plan.outcomes}
-    scores = {strategy: found for strategy, found in scores.items() if found}
-    cases = sorted({case for found in scores.values() for case in found})
-    if not cases:
-        return None
-    rows = tuple((Cell(case), *(millimetres(found.get(case)) for found in scores.values())) for case in cases)
-    head = ("Case", *(NAMES[strategy] for strategy in scores))
-    return Table(f"All {len(cases)} test cases: {MEASURES[metric].title} in mm, {label}", head, rows, sortable=True)
+    tables = [case_score_table(run, metric, f"{MEASURES[metric].title} in mm", millimetres) for metric in DISTANCES]
+    return [table for table in tables if table is not None]
 
 
 def millimetres(value: float | None) -> Cell:
