@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from atso_monai.engine.scheme import mapped
 from atso_monai.errors import ConfigError
 
 ID = "overrides"
@@ -26,16 +27,14 @@ def read_overrides(given: Any) -> dict[str, Any]:
             value = yaml.safe_load(given)
         except yaml.YAMLError:
             value = given
-    if value is not None and not isinstance(value, Mapping):
-        raise ConfigError(f"{ID} must map names to values. Received: {given!r}.")
-    for name, built in _not_plain(value):
+    found = mapped(ID, value)
+    for name, built in _not_plain(found):
         raise ConfigError(
             f"{ID} must be what a configuration file can hold. Received: {name} is an object of type "
             f"{type(built).__name__}: MONAI has built what has a _target_. Start by `atso run`, or write all of "
             f'{ID} as text within quotes, "{{train: {{...}}}}".'
         )
-    found: dict[str, Any] = _as_dicts(value or {})
-    return found
+    return {name: _as_dicts(ids) for name, ids in found.items()}
 
 
 def _not_plain(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
